@@ -1,0 +1,181 @@
+"""Everything that can go wrong with money, as one tree.
+
+    BillingError
+    ├── InvalidInput            the request itself is wrong; no retry can help
+    │   ├── InvalidAmount
+    │   ├── InvalidTariff
+    │   ├── InvalidShares
+    │   └── UnbalancedTransfer
+    ├── NotFound
+    │   ├── UnknownAccount
+    │   ├── UnknownTariff
+    │   ├── UnknownHold
+    │   └── UnknownSession
+    ├── Refused                 the request is well formed and the answer is no
+    │   ├── InsufficientFunds
+    │   ├── AccountBlocked
+    │   ├── AccountExists
+    │   ├── CurrencyMismatch
+    │   ├── HoldAlreadyResolved
+    │   ├── GrantExceeded
+    │   └── IdempotencyConflict
+    └── LedgerUnavailable       outcome unknown; retry with the same key
+
+Each class has a stable `code`. The edge (web, prompts, command line) picks status and words by it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BillingError(Exception):
+    """Base of all errors of this package; carries the facts as attributes."""
+
+    code: ClassVar[str] = "billing_error"
+    sentence: ClassVar[str] = "billing failed"
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        super().__init__(self.sentence.format_map(facts))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the keyword facts when an error crosses a process."""
+        return (_rebuild, (type(self), self.facts))
+
+
+def _rebuild(kind: type[BillingError], facts: dict[str, object]) -> BillingError:
+    return kind(**facts)
+
+
+class InvalidInput(BillingError):
+    """The request itself is wrong; no retry can help."""
+
+    code = "invalid_input"
+    sentence = "invalid input: {reason}"
+
+
+class InvalidAmount(InvalidInput):
+    """Facts: text."""
+
+    code = "invalid_amount"
+    sentence = "not an amount of money: {text!r} (write 12.50, at most six decimals)"
+
+
+class InvalidTariff(InvalidInput):
+    """Facts: field, reason."""
+
+    code = "invalid_tariff"
+    sentence = "tariff field {field}: {reason}"
+
+
+class InvalidShares(InvalidInput):
+    """Facts: reason."""
+
+    code = "invalid_shares"
+    sentence = "split: {reason}"
+
+
+class UnbalancedTransfer(InvalidInput):
+    """Facts: total."""
+
+    code = "unbalanced_transfer"
+    sentence = "the entries of a transfer add up to {total} micro-units instead of zero"
+
+
+class NotFound(BillingError):
+    """Something named does not exist."""
+
+    code = "not_found"
+    sentence = "not found"
+
+
+class UnknownAccount(NotFound):
+    """Facts: account."""
+
+    code = "unknown_account"
+    sentence = "there is no account {account!r}"
+
+
+class UnknownTariff(NotFound):
+    """Facts: tariff."""
+
+    code = "unknown_tariff"
+    sentence = "there is no tariff {tariff!r}"
+
+
+class UnknownHold(NotFound):
+    """Facts: hold_id."""
+
+    code = "unknown_hold"
+    sentence = "there is no hold {hold_id}"
+
+
+class UnknownSession(NotFound):
+    """Facts: session_id."""
+
+    code = "unknown_session"
+    sentence = "there is no session {session_id}"
+
+
+class Refused(BillingError):
+    """The request is well formed and the answer is no."""
+
+    code = "refused"
+    sentence = "refused"
+
+
+class InsufficientFunds(Refused):
+    """Facts: account, needed, spendable (micro-units)."""
+
+    code = "insufficient_funds"
+    sentence = "account {account} has {spendable} micro-units to spend and needs {needed}"
+
+
+class AccountBlocked(Refused):
+    """Facts: account."""
+
+    code = "account_blocked"
+    sentence = "account {account} is blocked"
+
+
+class AccountExists(Refused):
+    """Facts: account."""
+
+    code = "account_exists"
+    sentence = "account {account} exists already"
+
+
+class CurrencyMismatch(Refused):
+    """Facts: account, expected, actual."""
+
+    code = "currency_mismatch"
+    sentence = "account {account} is kept in {actual}, not in {expected}"
+
+
+class HoldAlreadyResolved(Refused):
+    """Facts: hold_id, status."""
+
+    code = "hold_already_resolved"
+    sentence = "hold {hold_id} is {status} already"
+
+
+class GrantExceeded(Refused):
+    """Facts: hold_id, amount, granted."""
+
+    code = "grant_exceeded"
+    sentence = "hold {hold_id} grants {granted} micro-units, {amount} were asked of it"
+
+
+class IdempotencyConflict(Refused):
+    """Facts: key."""
+
+    code = "idempotency_conflict"
+    sentence = "the key {key!r} was used before with other content"
+
+
+class LedgerUnavailable(BillingError):
+    """The database did not answer in time: the outcome is unknown, retry with the same key."""
+
+    code = "ledger_unavailable"
+    sentence = "the ledger did not answer: {reason}"

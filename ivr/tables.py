@@ -1,0 +1,149 @@
+"""Tables of the application, registered beside those of `billing` so that one history moves both.
+
+Moments are microseconds since 1970 in UTC. `calls` describes calls; their money is in `sessions`
+(same id), which is where anything about amounts must be read.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+from billing.storage.tables import RowId, metadata
+
+dids = Table(
+    "dids",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("client", Text, ForeignKey("clients.code"), nullable=False),
+    Column("kind", Text, nullable=False),  # local | premium
+    Column("monthly_fee", BigInteger, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("tariff", Text, nullable=False),
+    Column("trust_caller_id", Boolean, nullable=False),
+    Column("pin", Text, nullable=False),  # required | optional | never
+)
+
+topics = Table(
+    "topics",
+    metadata,
+    Column("did", Text, ForeignKey("dids.number"), nullable=False),
+    Column("digit", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("tariff", Text),  # null: the DID's
+    PrimaryKeyConstraint("did", "digit"),
+)
+
+phones = Table(
+    "phones",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("account", Text, nullable=False),  # code of a caller's account
+    Index("ix_phones_account", "account"),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("pin_hash", Text, nullable=False),
+)
+
+# One row; `version` grows with each change of the directory, so that readers know when to reload.
+directory_stamp = Table(
+    "directory_stamp",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("boot", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("uniqueid", Text, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("client", Text),
+    Column("account", Text),  # code of the caller's account, once known
+    Column("caller", Text, nullable=False),
+    Column("digit", Integer),
+    Column("topic", Text),
+    Column("destination", Text),
+    Column("tariff", Text),
+    Column("tariff_version", Integer),
+    Column("state", Text, nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    Column("answered_us", BigInteger),  # talk began
+    Column("ended_us", BigInteger),
+    Column("end_reason", Text),
+    # JSON: [[at_us, state], …]
+    Column("timeline", Text, nullable=False, server_default="[]"),
+    Index("ix_calls_started_us", "started_us"),
+    Index("ix_calls_account_started_us", "account", "started_us"),
+    Index("ix_calls_client_started_us", "client", "started_us"),
+    Index("ix_calls_unended", "node", sqlite_where=text("ended_us IS NULL"),
+          postgresql_where=text("ended_us IS NULL")),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("login", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),  # operator | client | caller
+    Column("subject", Text),  # code of the client or the caller's account that it may see
+    Column("disabled", Boolean, nullable=False, server_default=text("false")),
+    Column("created_us", BigInteger, nullable=False),
+)
+
+web_sessions = Table(
+    "web_sessions",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False),
+    Column("csrf", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+    Column("address", Text),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("subject", Text),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger),
+    Column("revoked", Boolean, nullable=False, server_default=text("false")),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("address", Text),
+    Column("action", Text, nullable=False),
+    Column("subject", Text),
+    Column("before", Text),
+    Column("after", Text),
+    Index("ix_audit_log_at_us", "at_us"),
+)
