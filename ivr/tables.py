@@ -95,8 +95,12 @@ calls = Table(
     Index("ix_calls_started_us", "started_us"),
     Index("ix_calls_account_started_us", "account", "started_us"),
     Index("ix_calls_client_started_us", "client", "started_us"),
-    Index("ix_calls_unended", "node", sqlite_where=text("ended_us IS NULL"),
-          postgresql_where=text("ended_us IS NULL")),
+    Index(
+        "ix_calls_unended",
+        "node",
+        sqlite_where=text("ended_us IS NULL"),
+        postgresql_where=text("ended_us IS NULL"),
+    ),
 )
 
 users = Table(

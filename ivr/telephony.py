@@ -74,9 +74,7 @@ class CallLeg(Protocol):
         """Speak digits one by one."""
         ...
 
-    async def collect(
-        self, *prompts: str, digits_max: int, wait_seconds: float
-    ) -> str:
+    async def collect(self, *prompts: str, digits_max: int, wait_seconds: float) -> str:
         """Speak and listen: the first digit stops the prompts; `#` ends the input early.
 
         Returns the digits, empty when none came within `wait_seconds` after the prompts.
