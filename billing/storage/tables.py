@@ -116,8 +116,12 @@ holds = Table(
         "settled_amount IS NULL OR (settled_amount >= 0 AND settled_amount <= amount)",
         name="settled_within_grant",
     ),
-    Index("ix_holds_pending", "account_id", sqlite_where=text("status = 'pending'"),
-          postgresql_where=text("status = 'pending'")),
+    Index(
+        "ix_holds_pending",
+        "account_id",
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
 )
 
 tariff_versions = Table(
@@ -170,8 +174,12 @@ sessions = Table(
     Column("review", Boolean, nullable=False, server_default=text("false")),
     Column("note", Text),
     CheckConstraint("state IN ('open', 'settled', 'voided')", name="state_known"),
-    Index("ix_sessions_open", "opened_us", sqlite_where=text("state = 'open'"),
-          postgresql_where=text("state = 'open'")),
+    Index(
+        "ix_sessions_open",
+        "opened_us",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
     Index("ix_sessions_client_ended_us", "client", "ended_us"),
     Index("ix_sessions_account_id_ended_us", "account_id", "ended_us"),
 )
