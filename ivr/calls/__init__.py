@@ -1,0 +1,3 @@
+"""Live calls: their states, their meter, their end and their recovery."""
+
+from __future__ import annotations

@@ -1,0 +1,139 @@
+"""One live call: who, what for, where it stands and how long they have talked.
+
+Only the tasks of one event loop touch a call; others see frozen snapshots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from billing.charging import SessionTerms
+from billing.clock import Clock
+from billing.money import Micros
+from ivr.calls.states import CallEvent, CallState, EndReason, advance
+from ivr.telephony import CallFacts
+
+MICROSECONDS = 1_000_000
+TIMELINE_MAX = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSnapshot:
+    """What the web and the command line may know of a live call."""
+
+    id: str
+    did: str
+    client: str
+    topic: str
+    account: str
+    caller: str
+    state: str
+    asking: str
+    started_us: int
+    talk_seconds: float
+    cost: Micros
+    currency: str
+    granted_seconds: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Talk:
+    """Two parties in one bridge, by the switch's clock (`…_us`) and by ours (`…_at`)."""
+
+    started_us: int | None = None
+    started_at: float | None = None
+    ended_us: int | None = None
+    ended_at: float | None = None
+    agent_channel: str = ""
+
+    def seconds(self, monotonic: float) -> float:
+        """How long they have talked by our clock."""
+        if self.started_at is None:
+            return 0.0
+        return max(0.0, (monotonic if self.ended_at is None else self.ended_at) - self.started_at)
+
+
+@dataclass(slots=True, kw_only=True)
+class Granted:
+    """What is held for this call so far: `step` counts the grants, `final` means no money for more."""
+
+    step: int = 0
+    seconds: int = 0
+    final: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A live call. `adopted` calls were found on the switch after a restart: no flow serves them."""
+
+    id: str
+    facts: CallFacts
+    boot: str
+    started_us: int
+    clock: Clock
+    state: CallState = CallState.RINGING
+    asking: str = ""
+    client: str = ""
+    account: str = ""
+    digit: int | None = None
+    topic: str = ""
+    destination: str = ""
+    tariff: str = ""
+    tariff_version: int | None = None
+    terms: SessionTerms | None = None
+    granted: Granted = field(default_factory=Granted)
+    talk: Talk = field(default_factory=Talk)
+    adopted: bool = False
+    caller_gone: bool = False
+    # The switch's own word, with the caller still there: nobody talked.
+    dial_ended_without_talk: bool = False
+    # The registry's count of lost links when this call began to wait for an agent.
+    outages_before: int = 0
+    hang_up_by: EndReason | None = None
+    end_reason: EndReason | None = None
+    ended_us: int | None = None
+    timeline: list[tuple[int, str]] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    concluded: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, event: CallEvent) -> None:
+        """Move on by the table of `states`; every step is kept with its moment."""
+        self.state = advance(self.state, event)
+        if len(self.timeline) < TIMELINE_MAX:
+            self.timeline.append((self.now_us(), self.state.value))
+
+    def now_us(self) -> int:
+        """Wall time in microseconds, for records."""
+        return int(self.clock.now().timestamp() * MICROSECONDS)
+
+    @property
+    def told(self) -> bool:
+        """Tell whether events said all: both ends of the talk, or that there can be none."""
+        if self.state is CallState.TALKING:
+            return self.talk.ended_us is not None
+        return self.caller_gone or self.dial_ended_without_talk
+
+    def heard_throughout(self, outages: int) -> bool:
+        """Tell whether no event of this call can have been missed, given all lost links."""
+        return not self.adopted and self.outages_before == outages and self.told
+
+    def snapshot(self) -> CallSnapshot:
+        """Freeze what others may see, with the cost of the talk so far."""
+        talk_seconds = self.talk.seconds(self.clock.monotonic())
+        charged = min(-int(-talk_seconds // 1), self.granted.seconds)
+        return CallSnapshot(
+            id=self.id,
+            did=self.facts.did,
+            client=self.client,
+            topic=self.topic,
+            account=self.account,
+            caller=self.facts.caller_number,
+            state=self.state.value,
+            asking=self.asking,
+            started_us=self.started_us,
+            talk_seconds=talk_seconds,
+            cost=self.terms.table.cost(charged) if self.terms and charged else 0,
+            currency=self.terms.currency if self.terms else "",
+            granted_seconds=self.granted.seconds,
+        )

@@ -1,0 +1,49 @@
+"""The directory in memory: read by every call, reloaded when its stamp in the database moves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, NoReturn
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ivr.directory.model import Directory
+from ivr.directory.store import load_directory, stamp
+
+LOOK_SECONDS: Final = 1.0
+
+log = structlog.get_logger()
+
+
+class DirectoryCache:
+    """The newest directory that could be read. A database that is away leaves the last one."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._stamp = -1
+        self._directory: Directory | None = None
+
+    def current(self) -> Directory:
+        """Return the directory; `load` must have succeeded once."""
+        assert self._directory is not None
+        return self._directory
+
+    async def load(self) -> None:
+        """Reload when the stamp moved."""
+        async with self._engine.connect() as connection:
+            found = await stamp(connection)
+            if found != self._stamp or self._directory is None:
+                self._directory = await load_directory(connection)
+                self._stamp = found
+                log.info("directory loaded", stamp=found)
+
+    async def run(self) -> NoReturn:
+        """Follow the database for ever."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.load()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("directory not read", reason=type(error).__name__)

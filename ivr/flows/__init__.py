@@ -1,0 +1,3 @@
+"""What the caller hears, readable top to bottom."""
+
+from __future__ import annotations

@@ -1,0 +1,43 @@
+"""What a flow works with: one bundle, built once in `ivr.app`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from billing.charging import Charging
+from billing.clock import Clock
+from ivr.calls.closing import Closing
+from ivr.calls.registry import Registry
+from ivr.calls.states import EndReason
+from ivr.calls.store import CallStore
+from ivr.directory.model import Directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The collaborators of every flow, and the numbers that bound it.
+
+    `check_pin` compares what was keyed in with the stored hash in a thread; an unknown account
+    takes the same time as a wrong PIN.
+    """
+
+    directory: Callable[[], Directory]
+    check_pin: Callable[[str | None, str], Awaitable[bool]]
+    charging: Charging
+    closing: Closing
+    registry: Registry
+    store: CallStore
+    clock: Clock
+    new_id: Callable[[], str]
+    boot: Callable[[], str]
+    slice_seconds: int
+    ring_seconds: int
+
+
+class CallEnds(Exception):
+    """A step of the flow decided that the call is over."""
+
+    def __init__(self, reason: EndReason) -> None:
+        self.reason = reason
+        super().__init__(reason)

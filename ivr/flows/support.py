@@ -1,0 +1,239 @@
+"""The support line, from the first ring to the last word.
+
+    answer -> who are you? -> what do you have? -> what about? -> what will it cost?
+           -> hold the money -> ring the agent -> talk -> charge once -> what did it cost?
+
+Nothing is charged before a talk, and no agent rings before money is held and a limit is set
+inside the switch. Every way out passes `_conclude`, which settles or voids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from billing.charging import Balance, Grant, SessionTerms, Settlement
+from billing.domain.rating import RateTable
+from billing.errors import AccountBlocked, BillingError, InsufficientFunds
+from ivr.calls.call import Call, Granted
+from ivr.calls.closing import StillOpen
+from ivr.calls.meter import FAREWELL_SECONDS
+from ivr.calls.registry import LineBusy
+from ivr.calls.states import CallEvent, CallState, EndReason
+from ivr.directory.model import Did, Topic
+from ivr.flows import speech
+from ivr.flows.authenticate import authenticate
+from ivr.flows.desk import CallEnds, Desk
+from ivr.flows.menu import choose_topic
+from ivr.flows.prompts import LAST_WORDS, Prompt
+from ivr.telephony import CallerHungUp, CallLeg, DialResult, LegFailed
+
+CONNECTABLE: Final = frozenset({"sip", "demo"})
+LASTS_SECONDS_MAX: Final = 24 * 3600
+# Answering, ringing and the first slice fit into it many times over.
+HOLD_SLACK_SECONDS: Final = 300
+
+log = structlog.get_logger()
+
+
+async def support_line(leg: CallLeg, desk: Desk) -> None:
+    """Serve one call from start to end."""
+    call = Call(
+        id=desk.new_id(),
+        facts=leg.facts,
+        boot=desk.boot(),
+        started_us=int(desk.clock.now().timestamp() * 1_000_000),
+        clock=desk.clock,
+    )
+    with structlog.contextvars.bound_contextvars(call_id=call.id):
+        log.info("call began", did=call.facts.did, caller=call.facts.caller_number)
+        try:
+            call.end_reason = await _serve(leg, call, desk)
+            settlement = await _conclude(call, desk)
+            await _last_words(leg, call, settlement, desk)
+        except (CallerHungUp, LegFailed):
+            log.info("caller was gone before the last words")
+        finally:
+            desk.registry.remove(call)
+
+
+async def _serve(leg: CallLeg, call: Call, desk: Desk) -> EndReason:
+    """Run the call until it is over, whatever the reason."""
+    try:
+        desk.registry.add(call)
+        did = desk.directory().did(call.facts.did)
+        if did is None:
+            raise CallEnds(EndReason.LINE_CLOSED)
+        return await _converse(leg, call, did, desk)
+    except LineBusy:
+        return EndReason.LINE_BUSY
+    except CallEnds as end:
+        return end.reason
+    except CallerHungUp:
+        call.caller_gone = True
+        return call.hang_up_by or EndReason.CALLER_HUNG_UP
+    except InsufficientFunds:
+        return EndReason.BALANCE_TOO_SMALL
+    except AccountBlocked:
+        return EndReason.ACCOUNT_BLOCKED
+    except (LegFailed, BillingError) as error:
+        log.warning("call failed", reason=type(error).__name__)
+        return EndReason.TECHNICAL_PROBLEM
+    except Exception:  # noqa: BLE001 - one call may fail; the service may not
+        log.exception("call failed")
+        return EndReason.TECHNICAL_PROBLEM
+
+
+async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason:
+    call.client = did.client
+    await leg.answer()
+    if not desk.registry.link_up.is_set():
+        # Without the link no slice could be extended: better no talk than one cut short.
+        raise CallEnds(EndReason.TECHNICAL_PROBLEM)
+    call.account = await authenticate(leg, call, did, desk)
+    call.take(CallEvent.IDENTIFIED)
+    balance = await desk.charging.balance(call.account)
+    call.take(CallEvent.MENU_OPENED)
+    topic = await choose_topic(leg, call, did, _tell_balance(balance))
+    terms = _quote(call, did, topic, desk)
+    call.take(CallEvent.TOPIC_CHOSEN)
+    await _tell_price(leg, balance, terms, desk)
+    await _hold(leg, call, terms, desk)
+    return await _connect(leg, call, topic, desk)
+
+
+def _tell_balance(balance: Balance) -> tuple[str, ...]:
+    lead = Prompt.BALANCE_IS if balance.mode == "prepaid" else Prompt.CAN_SPEND
+    return (Prompt.WELCOME, lead, *speech.money(balance.spendable, balance.currency))
+
+
+def _quote(call: Call, did: Did, topic: Topic, desk: Desk) -> SessionTerms:
+    """Fix the version of the price, and who gets which share."""
+    if topic.destination.kind not in CONNECTABLE:
+        raise CallEnds(EndReason.TOPIC_UNAVAILABLE)
+    directory = desk.directory()
+    version = directory.tariff(topic.tariff or did.tariff)
+    client = directory.client(did.client)
+    call.digit = topic.digit
+    call.topic = topic.name
+    call.destination = str(topic.destination)
+    call.tariff = version.name
+    call.tariff_version = version.version
+    return SessionTerms(
+        session_id=call.id,
+        account=call.account,
+        client=did.client,
+        service=did.number,
+        detail=topic.name,
+        tariff_version_id=version.id,
+        table=RateTable.compile(
+            version.tariff, started_at=desk.clock.now(), timezone=did.timezone
+        ),
+        timezone=did.timezone,
+        shares=client.shares,
+        currency=client.currency,
+    )
+
+
+async def _tell_price(leg: CallLeg, balance: Balance, terms: SessionTerms, desk: Desk) -> None:
+    """Speak the price before anything is charged; who hangs up now pays nothing."""
+    lasts = terms.table.affordable_seconds(balance.spendable, seconds_max=LASTS_SECONDS_MAX)
+    if lasts < terms.table.first_seconds:
+        raise CallEnds(EndReason.BALANCE_TOO_SMALL)
+    words = speech.price(terms.table.tariff, terms.table.tiers)
+    if balance.mode == "prepaid" and lasts < LASTS_SECONDS_MAX:
+        words = (*words, Prompt.BALANCE_LASTS, *speech.duration(lasts))
+    await leg.play(*words, Prompt.CONNECTING)
+
+
+async def _hold(leg: CallLeg, call: Call, terms: SessionTerms, desk: Desk) -> None:
+    """Hold the first slice, and let the switch end even a call that we forget."""
+    call.terms = terms
+    # Both are queued before the writer wakes, so that one commit carries them.
+    grant, began = await asyncio.gather(
+        desk.charging.open(
+            terms, slice_seconds=desk.slice_seconds, expires_seconds=HOLD_SLACK_SECONDS
+        ),
+        desk.store.begin(call),
+        return_exceptions=True,
+    )
+    for outcome in (grant, began):
+        if isinstance(outcome, BaseException):
+            raise outcome
+    assert isinstance(grant, Grant)
+    call.granted = Granted(step=grant.step, seconds=grant.seconds, final=grant.final)
+    call.outages_before = desk.registry.outages
+    call.take(CallEvent.HELD)
+    await leg.set_limit(desk.ring_seconds + grant.seconds + FAREWELL_SECONDS)
+
+
+async def _connect(leg: CallLeg, call: Call, topic: Topic, desk: Desk) -> EndReason:
+    result = await leg.connect(
+        str(topic.destination),
+        limit_seconds=call.granted.seconds,
+        ring_seconds=desk.ring_seconds,
+    )
+    if result is not DialResult.TALKED:
+        call.dial_ended_without_talk = True
+        return EndReason.NO_AGENT
+    return EndReason.AGENT_HUNG_UP
+
+
+async def _conclude(call: Call, desk: Desk) -> Settlement | None:
+    """Settle or void, then write the row; a call that nobody can measure yet goes to recovery."""
+    try:
+        settlement = await desk.closing.close(call)
+        if call.state is CallState.TALKING and call.end_reason is EndReason.AGENT_HUNG_UP:
+            call.end_reason = _why_talk_ended(call)
+        call.take(CallEvent.ENDED)
+        call.ended_us = call.now_us()
+        await desk.store.end(call)
+    except StillOpen:
+        log.warning("end of talk not known yet")
+        return None
+    except BillingError as error:
+        log.warning("call left to recovery", code=error.code)
+        return None
+    call.concluded.set()
+    log.info("call ended", reason=call.end_reason)
+    return settlement
+
+
+def _why_talk_ended(call: Call) -> EndReason:
+    if call.hang_up_by:
+        return call.hang_up_by
+    if call.talk.seconds(call.clock.monotonic()) < call.granted.seconds - 1:
+        return EndReason.AGENT_HUNG_UP
+    return EndReason.BALANCE_SPENT if call.granted.final else EndReason.TECHNICAL_PROBLEM
+
+
+async def _last_words(
+    leg: CallLeg, call: Call, settlement: Settlement | None, desk: Desk
+) -> None:
+    """Say why the call ends, or what it cost and what is left, and hang up."""
+    if call.caller_gone:
+        return
+    assert call.end_reason is not None
+    if settlement is not None:
+        await leg.play(*_tell_cost(call.end_reason, settlement))
+    elif words := LAST_WORDS.get(call.end_reason):
+        if call.end_reason in {EndReason.LINE_BUSY, EndReason.LINE_CLOSED}:
+            await leg.answer()
+        await leg.play(words)
+    await leg.finish()
+    await leg.hang_up()
+
+
+def _tell_cost(reason: EndReason, settlement: Settlement) -> tuple[str, ...]:
+    words: tuple[str, ...] = (
+        Prompt.CALL_COST,
+        *speech.cost(settlement.cost, settlement.currency),
+    )
+    if settlement.balance_after is not None:
+        left = speech.money(settlement.balance_after, settlement.currency)
+        words = (*words, Prompt.BALANCE_LEFT, *left)
+    if reason is EndReason.BALANCE_SPENT:
+        words = (Prompt.MONEY_ENDED, *words)
+    return (*words, Prompt.GOODBYE)
