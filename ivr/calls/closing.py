@@ -140,4 +140,3 @@ class Closing:
                 break
             await asyncio.sleep(RECORD_POLL_SECONDS)
         return record
-

@@ -62,7 +62,9 @@ TRANSITIONS: Final = {
     (CallState.QUOTED, CallEvent.MENU_OPENED): CallState.CHOOSING,
     (CallState.QUOTED, CallEvent.HELD): CallState.WAITING,
     (CallState.WAITING, CallEvent.BRIDGED): CallState.TALKING,
-} | {(state, CallEvent.ENDED): CallState.ENDED for state in CallState if state is not CallState.ENDED}
+} | {
+    (state, CallEvent.ENDED): CallState.ENDED for state in CallState if state is not CallState.ENDED
+}
 
 
 class TransitionRefused(Exception):

@@ -128,9 +128,7 @@ def _quote(call: Call, did: Did, topic: Topic, desk: Desk) -> SessionTerms:
         service=did.number,
         detail=topic.name,
         tariff_version_id=version.id,
-        table=RateTable.compile(
-            version.tariff, started_at=desk.clock.now(), timezone=did.timezone
-        ),
+        table=RateTable.compile(version.tariff, started_at=desk.clock.now(), timezone=did.timezone),
         timezone=did.timezone,
         shares=client.shares,
         currency=client.currency,
@@ -209,9 +207,7 @@ def _why_talk_ended(call: Call) -> EndReason:
     return EndReason.BALANCE_SPENT if call.granted.final else EndReason.TECHNICAL_PROBLEM
 
 
-async def _last_words(
-    leg: CallLeg, call: Call, settlement: Settlement | None, desk: Desk
-) -> None:
+async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None, desk: Desk) -> None:
     """Say why the call ends, or what it cost and what is left, and hang up."""
     if call.caller_gone:
         return
