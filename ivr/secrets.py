@@ -1,4 +1,4 @@
-"""Secrets are made at first start, kept in files that only their owner may read, and never shown."""
+"""Secrets are made at first start and kept in files that only their owner may read."""
 
 from __future__ import annotations
 

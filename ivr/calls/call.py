@@ -39,7 +39,7 @@ class CallSnapshot:
 
 @dataclass(slots=True, kw_only=True)
 class Talk:
-    """Two parties in one bridge, by the switch's clock (`…_us`) and by ours (`…_at`)."""
+    """Two parties in one bridge, by the switch's clock (`…_us`) and ours (`…_at`)."""
 
     started_us: int | None = None
     started_at: float | None = None
@@ -56,7 +56,7 @@ class Talk:
 
 @dataclass(slots=True, kw_only=True)
 class Granted:
-    """What is held for this call so far: `step` counts the grants, `final` means no money for more."""
+    """What is held so far: `step` counts the grants, `final` means no money for more."""
 
     step: int = 0
     seconds: int = 0
@@ -65,7 +65,7 @@ class Granted:
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """A live call. `adopted` calls were found on the switch after a restart: no flow serves them."""
+    """A live call. An `adopted` one was found on the switch after a restart: no flow serves it."""
 
     id: str
     facts: CallFacts

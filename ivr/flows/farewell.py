@@ -1,6 +1,6 @@
-"""The last words of a call whose service died in the middle: reached when the dialplan finds no
-proof of a clean end and a service answers again.
+"""The last words of a call whose service died in the middle.
 
+The dialplan comes here when it finds no proof of a clean end and a service answers again.
 Recovery has adopted the call or is about to; this flow waits for its settlement and tells the
 caller what it cost. Where there was no talk it apologises; the caller has paid nothing.
 """

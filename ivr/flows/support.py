@@ -52,7 +52,7 @@ async def support_line(leg: CallLeg, desk: Desk) -> None:
         try:
             call.end_reason = await _serve(leg, call, desk)
             settlement = await _conclude(call, desk)
-            await _last_words(leg, call, settlement, desk)
+            await _last_words(leg, call, settlement)
         except (CallerHungUp, LegFailed):
             log.info("caller was gone before the last words")
         finally:
@@ -81,7 +81,7 @@ async def _serve(leg: CallLeg, call: Call, desk: Desk) -> EndReason:
     except (LegFailed, BillingError) as error:
         log.warning("call failed", reason=type(error).__name__)
         return EndReason.TECHNICAL_PROBLEM
-    except Exception:  # noqa: BLE001 - one call may fail; the service may not
+    except Exception:  # one call may fail; the service may not
         log.exception("call failed")
         return EndReason.TECHNICAL_PROBLEM
 
@@ -99,7 +99,7 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
     topic = await choose_topic(leg, call, did, _tell_balance(balance))
     terms = _quote(call, did, topic, desk)
     call.take(CallEvent.TOPIC_CHOSEN)
-    await _tell_price(leg, balance, terms, desk)
+    await _tell_price(leg, balance, terms)
     await _hold(leg, call, terms, desk)
     return await _connect(leg, call, topic, desk)
 
@@ -135,7 +135,7 @@ def _quote(call: Call, did: Did, topic: Topic, desk: Desk) -> SessionTerms:
     )
 
 
-async def _tell_price(leg: CallLeg, balance: Balance, terms: SessionTerms, desk: Desk) -> None:
+async def _tell_price(leg: CallLeg, balance: Balance, terms: SessionTerms) -> None:
     """Speak the price before anything is charged; who hangs up now pays nothing."""
     lasts = terms.table.affordable_seconds(balance.spendable, seconds_max=LASTS_SECONDS_MAX)
     if lasts < terms.table.first_seconds:
@@ -207,7 +207,7 @@ def _why_talk_ended(call: Call) -> EndReason:
     return EndReason.BALANCE_SPENT if call.granted.final else EndReason.TECHNICAL_PROBLEM
 
 
-async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None, desk: Desk) -> None:
+async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None) -> None:
     """Say why the call ends, or what it cost and what is left, and hang up."""
     if call.caller_gone:
         return
