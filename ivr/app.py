@@ -1,0 +1,200 @@
+"""The composition root: builds every object once and wires them; nothing else does.
+
+    settings -> asterisk -> database -> writer -> use-cases -> meter, recovery -> AMI -> AGI -> web
+
+What was opened is closed in reverse by one exit stack. Long tasks run under `supervision.Jobs`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.charging import Charging
+from billing.clock import Clock, SystemClock
+from billing.ids import new_id
+from billing.journal import Journal
+from billing.storage.engine import create
+from billing.storage.writer import GroupWriter
+from ivr import secrets
+from ivr.agi.server import AgiServer
+from ivr.ami.cel import CelFile
+from ivr.ami.link import AmiLink
+from ivr.ami.switch import AmiSwitch
+from ivr.calls.closing import Closing
+from ivr.calls.meter import Meter
+from ivr.calls.recovery import Recovery
+from ivr.calls.registry import Registry
+from ivr.calls.stalls import StallWatch
+from ivr.calls.store import CallStore
+from ivr.directory.cache import DirectoryCache
+from ivr.directory.pins import verify_pin
+from ivr.flows.desk import Desk
+from ivr.flows.farewell import farewell
+from ivr.flows.support import support_line
+from ivr.settings import Settings, SettingsError
+from ivr.supervision import Job, Jobs
+from ivr.telephony import CallLeg
+
+DRAIN_POLL_SECONDS: Final = 0.1
+# A PIN of nobody: an unknown account costs as much time as a wrong PIN.
+NOBODY: Final = "nobody"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A running service: what the command line and the tests may reach."""
+
+    settings: Settings
+    engine: AsyncEngine
+    directory: DirectoryCache
+    registry: Registry
+    charging: Charging
+    jobs: Jobs
+    stop: asyncio.Event
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """Build and start everything; on leaving, drain and close everything in reverse.
+
+    The AMI account must be known (the private Asterisk's is filled in by its caller).
+
+    Raises:
+        SettingsError: something needed is missing, a port is taken, the database is old or locked.
+
+    """
+    clock = clock or SystemClock()
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        engine = create(settings.url)
+        stack.push_async_callback(engine.dispose)
+        writer = await stack.enter_async_context(GroupWriter(engine, clock=clock))
+        journal = Journal(settings.state_dir / "journal")
+        charging = Charging(writer=writer, engine=engine, clock=clock, journal=journal)
+        directory = DirectoryCache(engine)
+        await directory.load()
+
+        link = _ami_link(settings, clock)
+        switch = AmiSwitch(link, clock=clock)
+        registry = Registry(switch, calls_max=settings.calls_max)
+        stalls = StallWatch(clock)
+        records = CelFile(_cel_file(settings), clock=clock)
+        store = CallStore(writer=writer, engine=engine)
+        closing = Closing(charging=charging, registry=registry, records=records, stalls=stalls)
+        meter = Meter(
+            registry=registry,
+            charging=charging,
+            switch=switch,
+            clock=clock,
+            slice_seconds=settings.slice_seconds,
+            renew_seconds=settings.renew_seconds,
+        )
+        recovery = Recovery(
+            charging=charging,
+            closing=closing,
+            registry=registry,
+            store=store,
+            switch=switch,
+            records=records,
+            clock=clock,
+            node=settings.node,
+        )
+        desk = Desk(
+            directory=directory.current,
+            check_pin=_pin_checker(settings, directory),
+            charging=charging,
+            closing=closing,
+            registry=registry,
+            store=store,
+            clock=clock,
+            new_id=lambda: new_id(clock),
+            boot=lambda: switch.boot,
+            slice_seconds=settings.slice_seconds,
+            ring_seconds=settings.ring_seconds,
+        )
+        agi = AgiServer(settings.agi_host, settings.agi_port, on_call=_router(desk))
+        await stack.enter_async_context(agi)
+        jobs: dict[str, Job] = {
+            "directory": directory.run,
+            "stalls": stalls.run,
+            "ami": link.run,
+            "meter": meter.run,
+            "recovery": recovery.run,
+            "journal": charging.replay_journal,
+        }
+        service = Service(
+            settings=settings,
+            engine=engine,
+            directory=directory,
+            registry=registry,
+            charging=charging,
+            jobs=Jobs(jobs),
+            stop=asyncio.Event(),
+        )
+        await stack.enter_async_context(service.jobs)
+        yield service
+        await drain(registry, settings.drain_seconds)
+
+
+async def drain(registry: Registry, seconds_max: float) -> None:
+    """Refuse new calls and give the running ones a while; the rest is Asterisk's to limit."""
+    registry.closed = True
+    try:
+        async with asyncio.timeout(seconds_max):
+            while len(registry):
+                await asyncio.sleep(DRAIN_POLL_SECONDS)
+    except TimeoutError:
+        log.warning("calls handed over to the limits of the switch", calls=len(registry))
+
+
+def pin_key(settings: Settings) -> bytes:
+    """Return the key that PIN hashes need; it is never kept in the database."""
+    return bytes.fromhex(secrets.read_or_make(settings.state_dir / "pin.key"))
+
+
+def _pin_checker(settings: Settings, directory: DirectoryCache) -> Callable[..., object]:
+    key = pin_key(settings)
+
+    async def check(account: str | None, pin: str) -> bool:
+        stored = directory.current().pin_hash(account) if account else None
+        return await asyncio.to_thread(verify_pin, stored, pin, key=key)
+
+    return check
+
+
+def _router(desk: Desk) -> Callable[[CallLeg, str], object]:
+    async def route(leg: CallLeg, path: str) -> None:
+        await (farewell if path == "farewell" else support_line)(leg, desk)
+
+    return route
+
+
+def _ami_link(settings: Settings, clock: Clock) -> AmiLink:
+    if settings.ami_port is None or settings.ami_secret is None:
+        raise SettingsError(
+            "TALKMETER_AMI_PORT and TALKMETER_AMI_SECRET are needed with an external Asterisk "
+            "(asterisk-conf/README.md tells where they come from)"
+        )
+    return AmiLink(
+        settings.ami_host,
+        settings.ami_port,
+        username=settings.ami_username,
+        secret=settings.ami_secret.get_secret_value(),
+        clock=clock,
+    )
+
+
+def _cel_file(settings: Settings) -> Path:
+    if settings.cel_file is None:
+        raise SettingsError("TALKMETER_CEL_FILE is needed: the CSV file that cel_custom writes")
+    return settings.cel_file
