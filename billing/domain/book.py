@@ -1,0 +1,388 @@
+"""The law of the ledger, applied to rows in memory: validate, look up, check, then write.
+
+A `Book` holds the rows that a batch of operations touches. Each operation is decided in order
+against what the ones before it left; a refused one leaves no trace. `billing.storage.ledger`
+loads the rows, lets the book decide, and writes what changed; the database's constraints are the
+second guard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from billing.domain.grants import decide
+from billing.domain.operations import (
+    AccountRef,
+    Answer,
+    ExtendHold,
+    Grant,
+    OpenHold,
+    Operation,
+    Post,
+    Posted,
+    Settle,
+    Settled,
+    Void,
+    Voided,
+)
+from billing.errors import (
+    AccountBlocked,
+    GrantExceeded,
+    HoldAlreadyResolved,
+    IdempotencyConflict,
+    InsufficientFunds,
+    InvalidInput,
+    UnbalancedTransfer,
+    UnknownAccount,
+    UnknownHold,
+)
+from billing.ids import input_hash
+from billing.money import Micros
+
+PENDING: Final = "pending"
+SETTLED: Final = "settled"
+VOIDED: Final = "voided"
+
+
+@dataclass(slots=True, kw_only=True)
+class AccountRow:
+    """An account as loaded, and as it will be written."""
+
+    id: int
+    ref: AccountRef
+    status: str
+    posted: Micros
+    held: Micros
+    open_holds: int
+    credit_limit: Micros | None
+    version: int
+
+    @property
+    def spendable(self) -> Micros | None:
+        """What may still be spent; None without a floor."""
+        if self.credit_limit is None:
+            return None
+        return self.posted - self.held + self.credit_limit
+
+
+@dataclass(slots=True, kw_only=True)
+class HoldRow:
+    """A hold as loaded, and as it will be written."""
+
+    id: str
+    account_id: int
+    status: str
+    step: int
+    seconds: int
+    amount: Micros
+    proven_us: int
+    opened_us: int
+    expires_us: int
+    resolved_us: int | None = None
+    settled_amount: Micros | None = None
+    balance_before: Micros | None = None
+    balance_after: Micros | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class TransferRow:
+    """A transfer: as loaded (then only id, key and hash count) or as it will be written."""
+
+    id: str
+    key: str
+    input_hash: str
+    kind: str = ""
+    reference: str | None = None
+    reverses: str | None = None
+    memo: str | None = None
+    actor: str | None = None
+    at_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRow:
+    """One line of a transfer on one account, the `seq`-th of that account."""
+
+    account_id: int
+    seq: int
+    transfer_id: str
+    amount: Micros
+    balance_after: Micros
+
+
+@dataclass(slots=True, kw_only=True)
+class Book:
+    """Rows and what becomes of them."""
+
+    accounts: dict[AccountRef, AccountRow]
+    holds: dict[str, HoldRow]
+    transfers: dict[str, TransferRow]  # by key
+    changed_accounts: dict[int, AccountRow] = field(default_factory=dict)
+    new_holds: list[HoldRow] = field(default_factory=list)
+    changed_holds: dict[str, HoldRow] = field(default_factory=dict)
+    new_transfers: list[TransferRow] = field(default_factory=list)
+    new_entries: list[EntryRow] = field(default_factory=list)
+    opened: list[OpenHold] = field(default_factory=list)
+    closed: list[tuple[Settle | Void, Settled | None]] = field(default_factory=list)
+
+    def apply(self, operation: Operation) -> Answer:
+        """Decide one operation.
+
+        Raises:
+            BillingError: it is refused, and nothing of it happened.
+
+        """
+        match operation:
+            case OpenHold():
+                return self._open(operation)
+            case ExtendHold():
+                return self._extend(operation)
+            case Settle():
+                return self._settle(operation)
+            case Void():
+                return self._void(operation)
+            case Post():
+                return self._post(operation)
+
+    def _account(self, ref: AccountRef) -> AccountRow:
+        row = self.accounts.get(ref)
+        if row is None:
+            raise UnknownAccount(account=ref.code)
+        return row
+
+    def _hold(self, hold_id: str) -> HoldRow:
+        row = self.holds.get(hold_id)
+        if row is None:
+            raise UnknownHold(hold_id=hold_id)
+        return row
+
+    def _open(self, operation: OpenHold) -> Grant:
+        account = self._account(operation.account)
+        if (hold := self.holds.get(operation.hold_id)) is not None:
+            if hold.account_id != account.id or hold.opened_us != operation.at_us:
+                raise IdempotencyConflict(key=hold.id)
+            return self._granted(hold, final=False)
+        if account.status != "active":
+            raise AccountBlocked(account=account.ref.code)
+        decided = decide(
+            operation.table,
+            asked_seconds=operation.seconds,
+            granted_seconds=0,
+            granted_amount=0,
+            spendable=account.spendable,
+            holds=account.open_holds + 1,
+            fair=operation.fair,
+        )
+        if decided is None:
+            needed = operation.table.cost(operation.table.first_seconds)
+            raise _poor(account, needed)
+        hold = HoldRow(
+            id=operation.hold_id,
+            account_id=account.id,
+            status=PENDING,
+            step=1,
+            seconds=decided.seconds,
+            amount=decided.amount,
+            proven_us=0,
+            opened_us=operation.at_us,
+            expires_us=operation.expires_us,
+        )
+        # After this point nothing can be refused.
+        self.holds[hold.id] = hold
+        self.new_holds.append(hold)
+        self.opened.append(operation)
+        account.held += decided.amount
+        account.open_holds += 1
+        self.changed_accounts[account.id] = account
+        return self._granted(hold, final=decided.final)
+
+    def _extend(self, operation: ExtendHold) -> Grant:
+        hold = self._hold(operation.hold_id)
+        account = self._account(operation.account)
+        if hold.status != PENDING:
+            raise HoldAlreadyResolved(hold_id=hold.id, status=hold.status)
+        if operation.step == hold.step:
+            return self._granted(hold, final=False)  # a replay of the last grant
+        if operation.step != hold.step + 1 or hold.account_id != account.id:
+            raise IdempotencyConflict(key=f"{hold.id}:{operation.step}")
+        if account.status != "active":
+            raise AccountBlocked(account=account.ref.code)
+        decided = decide(
+            operation.table,
+            asked_seconds=operation.seconds,
+            granted_seconds=hold.seconds,
+            granted_amount=hold.amount,
+            spendable=account.spendable,
+            holds=account.open_holds,
+            fair=operation.fair,
+        )
+        if decided is None or decided.seconds <= hold.seconds:
+            raise _poor(account, operation.table.cost(hold.seconds + 1) - hold.amount)
+        account.held += decided.amount - hold.amount
+        hold.step = operation.step
+        hold.seconds = decided.seconds
+        hold.amount = decided.amount
+        hold.proven_us = max(hold.proven_us, operation.proven_us)
+        hold.expires_us = operation.expires_us
+        self._change(account, hold)
+        return self._granted(hold, final=decided.final)
+
+    def _settle(self, operation: Settle) -> Settled:
+        hold = self._hold(operation.hold_id)
+        if hold.status != PENDING:
+            return _settled_before(hold, operation)
+        if operation.amount > hold.amount:
+            raise GrantExceeded(hold_id=hold.id, amount=operation.amount, granted=hold.amount)
+        if operation.amount < 0 or any(part.amount < 0 for part in operation.parts):
+            raise InvalidInput(reason="a settlement cannot be negative")
+        total = sum(part.amount for part in operation.parts) - operation.amount
+        if total:
+            raise UnbalancedTransfer(total=total)
+        payer = self._account(operation.account)
+        lines = [(payer, -operation.amount)]
+        for part in operation.parts:
+            ref = AccountRef(kind=part.kind, code=part.account, currency=payer.ref.currency)
+            lines.append((self._account(ref), part.amount))
+        # After this point nothing can be refused.
+        self._release(payer, hold, SETTLED, operation.at_us)
+        hold.settled_amount = operation.amount
+        hold.balance_before = payer.posted
+        hold.balance_after = payer.posted - operation.amount
+        answer = Settled(
+            amount=operation.amount,
+            balance_before=hold.balance_before,
+            balance_after=hold.balance_after,
+        )
+        key = f"session:{hold.id}:settle"
+        if operation.amount:
+            self._write(
+                TransferRow(
+                    id=operation.transfer_id,
+                    key=key,
+                    input_hash=input_hash({"hold": hold.id, "amount": operation.amount}),
+                    kind="settle",
+                    reference=hold.id,
+                    at_us=operation.at_us,
+                ),
+                lines,
+            )
+        self.closed.append((operation, answer))
+        return answer
+
+    def _void(self, operation: Void) -> Voided:
+        hold = self._hold(operation.hold_id)
+        if hold.status == VOIDED:
+            return Voided(hold_id=hold.id)
+        if hold.status != PENDING:
+            raise HoldAlreadyResolved(hold_id=hold.id, status=hold.status)
+        self._release(self._account(operation.account), hold, VOIDED, operation.at_us)
+        self.closed.append((operation, None))
+        return Voided(hold_id=hold.id)
+
+    def _post(self, operation: Post) -> Posted:
+        digest = _post_hash(operation)
+        if (stored := self.transfers.get(operation.key)) is not None:
+            if stored.input_hash != digest:
+                raise IdempotencyConflict(key=operation.key)
+            return Posted(
+                transfer_id=stored.id, replayed=True, balances=self._balances(operation)
+            )
+        total = sum(entry.amount for entry in operation.entries)
+        if total or len(operation.entries) < 2:
+            raise UnbalancedTransfer(total=total)
+        lines = [(self._account(entry.account), entry.amount) for entry in operation.entries]
+        for account, amount in lines:
+            spendable = account.spendable
+            if amount < 0 and spendable is not None and spendable + amount < 0:
+                raise _poor(account, -amount)
+        self._write(
+            TransferRow(
+                id=operation.transfer_id,
+                key=operation.key,
+                input_hash=digest,
+                kind=operation.kind,
+                reference=operation.reference,
+                reverses=operation.reverses,
+                memo=operation.memo,
+                actor=operation.actor,
+                at_us=operation.at_us,
+            ),
+            lines,
+        )
+        return Posted(
+            transfer_id=operation.transfer_id, replayed=False, balances=self._balances(operation)
+        )
+
+    def _balances(self, operation: Post) -> dict[AccountRef, Micros]:
+        return {entry.account: self._account(entry.account).posted for entry in operation.entries}
+
+    def _write(self, transfer: TransferRow, lines: list[tuple[AccountRow, Micros]]) -> None:
+        self.transfers[transfer.key] = transfer
+        self.new_transfers.append(transfer)
+        for account, amount in lines:
+            if not amount:
+                continue
+            account.posted += amount
+            account.version += 1
+            self.changed_accounts[account.id] = account
+            self.new_entries.append(
+                EntryRow(
+                    account_id=account.id,
+                    seq=account.version,
+                    transfer_id=transfer.id,
+                    amount=amount,
+                    balance_after=account.posted,
+                )
+            )
+
+    def _release(self, account: AccountRow, hold: HoldRow, status: str, at_us: int) -> None:
+        account.held -= hold.amount
+        account.open_holds -= 1
+        hold.status = status
+        hold.resolved_us = at_us
+        self._change(account, hold)
+
+    def _change(self, account: AccountRow, hold: HoldRow) -> None:
+        self.changed_accounts[account.id] = account
+        self.changed_holds[hold.id] = hold
+
+    def _granted(self, hold: HoldRow, *, final: bool) -> Grant:
+        return Grant(
+            hold_id=hold.id,
+            step=hold.step,
+            seconds=hold.seconds,
+            amount=hold.amount,
+            final=final,
+        )
+
+
+def _settled_before(hold: HoldRow, operation: Settle) -> Settled:
+    """Answer a second settlement: the same again if it is the same, a refusal otherwise."""
+    if hold.status != SETTLED or hold.settled_amount != operation.amount:
+        raise HoldAlreadyResolved(hold_id=hold.id, status=hold.status)
+    return Settled(
+        amount=operation.amount,
+        balance_before=hold.balance_before or 0,
+        balance_after=hold.balance_after or 0,
+    )
+
+
+def _poor(account: AccountRow, needed: Micros) -> InsufficientFunds:
+    return InsufficientFunds(
+        account=account.ref.code, needed=needed, spendable=account.spendable or 0
+    )
+
+
+def _post_hash(operation: Post) -> str:
+    return input_hash(
+        {
+            "kind": operation.kind,
+            "reference": operation.reference,
+            "reverses": operation.reverses,
+            "entries": [
+                [entry.account.kind, entry.account.code, entry.account.currency, entry.amount]
+                for entry in operation.entries
+            ],
+        }
+    )
