@@ -1,0 +1,3 @@
+"""SQLAlchemy Core on SQLite and PostgreSQL: engine, tables, the ledger's batch, the group writer."""
+
+from __future__ import annotations
