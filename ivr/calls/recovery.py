@@ -67,7 +67,6 @@ class Recovery:
         self._clock = clock
         self._node = node
         self._missed_at: dict[str, tuple[str, float]] = {}
-        self._busy: set[str] = set()
 
     async def run(self) -> NoReturn:
         """Look for forgotten sessions, at once after each (re)connection and then in rounds."""
@@ -110,7 +109,7 @@ class Recovery:
                 await self._close_gone(session, facts.call)
 
     def _surely_gone(self, session: OpenSession, boot: str, listed_boot: str) -> bool:
-        if boot != listed_boot:
+        if boot and listed_boot and boot != listed_boot:
             return True
         now = self._clock.monotonic()
         first = self._missed_at.get(session.terms.session_id)
@@ -179,11 +178,11 @@ class Recovery:
         if evidence := from_record(record):
             await self._closing.settle(call, evidence)
         elif record.over and record.started_us is None:
-            await self._charging.void(call.id, note="no talk")
+            await self._void(session, "no talk")
         elif self._patience_left(session):
             return
         elif record.started_us is None and session.proven_us == 0:
-            await self._charging.void(call.id, note="no record of any talk")
+            await self._void(session, "no record of any talk")
         else:
             await self._closing.settle(
                 call,
@@ -204,7 +203,11 @@ class Recovery:
 
     async def _void_unknown(self, session: OpenSession) -> None:
         log.error("session without a call", session_id=session.terms.session_id)
-        await self._charging.void(session.terms.session_id, note="no call belongs to it")
+        await self._void(session, "no call belongs to it")
+
+    async def _void(self, session: OpenSession, note: str) -> None:
+        terms = session.terms
+        await self._charging.void(terms.session_id, payer=terms.payer, note=note)
 
     async def _end(self, call: Call) -> None:
         if call.state is not CallState.ENDED:

@@ -1,0 +1,374 @@
+"""A metered session and its money: open, extend, settle or void. One unit of work each.
+
+    open    hold the first slice: setup fee, minimum and some seconds       -> Grant
+    extend  hold more before it ends                                        -> Grant
+    settle  debit what was used, split it, release the rest, in one step    -> Settlement
+    void    release everything
+
+Every step is idempotent by the session's id and the number of the step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
+
+import structlog
+from sqlalchemy import Row, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.clock import Clock
+from billing.domain.operations import (
+    AccountRef,
+    ExtendHold,
+    Grant,
+    OpenHold,
+    SessionResult,
+    SessionRow,
+    Settle,
+    Settled,
+    Void,
+)
+from billing.domain.rating import Charge, RateTable, seconds_of
+from billing.domain.splits import Part, Share, split
+from billing.domain.tariffs import Tariff
+from billing.errors import LedgerUnavailable, UnknownAccount
+from billing.ids import new_id
+from billing.journal import Journal
+from billing.money import Micros
+from billing.storage.ledger import shares_from_json
+from billing.storage.tables import accounts, holds, sessions, tariff_versions
+from billing.storage.writer import GroupWriter
+
+__all__ = ["Balance", "Charging", "Grant", "OpenSession", "SessionTerms", "Settlement"]
+
+MICROSECONDS: Final = 1_000_000
+REPLAY_SECONDS: Final = 2.0
+SETTLE_TRIES: Final = 3
+OPEN_SESSIONS_MAX: Final = 10_000
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionTerms:
+    """What a session was authorised with; nothing of it changes while it runs."""
+
+    session_id: str
+    account: str
+    client: str
+    service: str
+    detail: str | None
+    tariff_version_id: int
+    table: RateTable
+    timezone: str
+    shares: tuple[Share, ...]
+    currency: str
+
+    @property
+    def payer(self) -> AccountRef:
+        """The account that pays."""
+        return AccountRef(kind="caller", code=self.account, currency=self.currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """A caller's account as it stands: posted money, held money, and what may be spent."""
+
+    posted: Micros
+    held: Micros
+    spendable: Micros
+    mode: str
+    currency: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What a session cost. Balances are None while it waits in the journal."""
+
+    talk_us: int
+    billed_seconds: int
+    cost: Micros
+    currency: str
+    parts: tuple[Part, ...]
+    charge: Charge
+    balance_before: Micros | None
+    balance_after: Micros | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """A session whose hold is open, rebuilt from the database."""
+
+    terms: SessionTerms
+    step: int
+    granted_seconds: int
+    granted_amount: Micros
+    proven_us: int
+    opened_us: int
+
+
+class Charging:
+    """The use-cases of a live session."""
+
+    def __init__(
+        self, *, writer: GroupWriter, engine: AsyncEngine, clock: Clock, journal: Journal
+    ) -> None:
+        self._writer = writer
+        self._engine = engine
+        self._clock = clock
+        self._journal = journal
+
+    async def balance(self, account: str) -> Balance:
+        """Read a caller's account.
+
+        Raises:
+            UnknownAccount: there is no such account.
+            LedgerUnavailable: the database does not answer.
+
+        """
+        query = select(accounts).where(accounts.c.kind == "caller", accounts.c.code == account)
+        try:
+            async with self._engine.connect() as connection:
+                row = (await connection.execute(query)).one_or_none()
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise LedgerUnavailable(reason=type(error).__name__) from error
+        if row is None:
+            raise UnknownAccount(account=account)
+        return Balance(
+            posted=row.posted,
+            held=row.held,
+            spendable=row.posted - row.held + (row.credit_limit or 0),
+            mode=row.mode or "prepaid",
+            currency=row.currency,
+            status=row.status,
+        )
+
+    async def open(
+        self, terms: SessionTerms, *, slice_seconds: int, expires_seconds: int
+    ) -> Grant:
+        """Hold the first slice: at least the setup fee and the first block.
+
+        Raises:
+            InsufficientFunds: not even that can be paid.
+            AccountBlocked: the account may not spend.
+            LedgerUnavailable: the outcome is unknown; nothing may begin.
+
+        """
+        now_us = self._now_us()
+        answer = await self._writer.submit(
+            OpenHold(
+                hold_id=terms.session_id,
+                account=terms.payer,
+                table=terms.table,
+                seconds=slice_seconds,
+                at_us=now_us,
+                expires_us=now_us + expires_seconds * MICROSECONDS,
+                session=SessionRow(
+                    client=terms.client,
+                    service=terms.service,
+                    detail=terms.detail,
+                    tariff_version_id=terms.tariff_version_id,
+                    timezone=terms.timezone,
+                    shares=terms.shares,
+                ),
+            )
+        )
+        assert isinstance(answer, Grant)
+        return answer
+
+    async def extend(
+        self, terms: SessionTerms, *, step: int, to_seconds: int, proven_us: int
+    ) -> Grant:
+        """Hold more, up to `to_seconds` of talk in all; `proven_us` of talk were seen by now.
+
+        Raises:
+            InsufficientFunds: no further block can be paid.
+            AccountBlocked: the account may not spend any more.
+            LedgerUnavailable: the outcome is unknown; ask again with the same step.
+
+        """
+        answer = await self._writer.submit(
+            ExtendHold(
+                hold_id=terms.session_id,
+                account=terms.payer,
+                step=step,
+                table=terms.table,
+                seconds=to_seconds,
+                expires_us=self._now_us() + to_seconds * MICROSECONDS,
+                proven_us=proven_us,
+            )
+        )
+        assert isinstance(answer, Grant)
+        return answer
+
+    async def settle(
+        self,
+        terms: SessionTerms,
+        *,
+        talk_us: int,
+        granted_seconds: int,
+        started_us: int,
+        ended_us: int,
+        evidence: str,
+        review: bool = False,
+        note: str | None = None,
+    ) -> Settlement:
+        """Charge the talk, never more than was granted, and split it in the same transfer.
+
+        A ledger that cannot be reached does not stop it: the settlement is journalled and booked
+        when the ledger is back.
+        """
+        seconds = min(seconds_of(talk_us), granted_seconds)
+        charge = terms.table.charge(seconds)
+        parts = split(charge.cost, terms.shares)
+        operation = Settle(
+            hold_id=terms.session_id,
+            account=terms.payer,
+            transfer_id=new_id(self._clock),
+            amount=charge.cost,
+            parts=parts,
+            at_us=self._now_us(),
+            result=SessionResult(
+                started_us=started_us,
+                ended_us=ended_us,
+                talk_us=talk_us,
+                billed_seconds=charge.billed_seconds,
+                evidence=evidence,
+                review=review,
+                note=note,
+            ),
+        )
+        settled = await self._book(operation)
+        return Settlement(
+            talk_us=talk_us,
+            billed_seconds=charge.billed_seconds,
+            cost=charge.cost,
+            currency=terms.currency,
+            parts=parts,
+            charge=charge,
+            balance_before=settled.balance_before if settled else None,
+            balance_after=settled.balance_after if settled else None,
+        )
+
+    async def void(self, session_id: str, *, payer: AccountRef, note: str) -> None:
+        """Release the hold of a session that cost nothing."""
+        await self._writer.submit(
+            Void(hold_id=session_id, account=payer, at_us=self._now_us(), note=note)
+        )
+
+    async def open_sessions(self) -> tuple[OpenSession, ...]:
+        """List the sessions whose hold is open, oldest first, the journalled ones left out."""
+        query = (
+            select(
+                sessions,
+                holds.c.step,
+                holds.c.seconds,
+                holds.c.amount,
+                holds.c.proven_us,
+                accounts.c.code,
+                tariff_versions.c.body,
+            )
+            .select_from(
+                sessions.join(holds, holds.c.id == sessions.c.id)
+                .join(accounts, accounts.c.id == sessions.c.account_id)
+                .join(tariff_versions, tariff_versions.c.id == sessions.c.tariff_version_id)
+            )
+            .where(sessions.c.state == "open")
+            .order_by(sessions.c.opened_us)
+            .limit(OPEN_SESSIONS_MAX)
+        )
+        journalled = {session_id for session_id, _ in await asyncio.to_thread(list, self._journal)}
+        try:
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(query)).all()
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise LedgerUnavailable(reason=type(error).__name__) from error
+        return tuple(_open_session(row) for row in rows if row.id not in journalled)
+
+    async def replay_journal(self) -> NoReturn:
+        """Book what waits in the journal, for ever."""
+        while True:
+            for session_id, document in await asyncio.to_thread(list, self._journal):
+                try:
+                    await self._writer.submit(_settle_from(document))
+                except LedgerUnavailable:
+                    break
+                log.info("journalled settlement booked", session_id=session_id)
+                await asyncio.to_thread(self._journal.forget, session_id)
+            await asyncio.sleep(REPLAY_SECONDS)
+
+    async def _book(self, operation: Settle) -> Settled | None:
+        for _ in range(SETTLE_TRIES):
+            try:
+                answer = await self._writer.submit(operation)
+            except LedgerUnavailable:
+                continue
+            assert isinstance(answer, Settled)
+            return answer
+        log.error("settlement journalled", session_id=operation.hold_id, cost=operation.amount)
+        await asyncio.to_thread(self._journal.keep, operation.hold_id, _document(operation))
+        return None
+
+    def _now_us(self) -> int:
+        return int(self._clock.now().timestamp() * MICROSECONDS)
+
+
+def _open_session(row: Row[Any]) -> OpenSession:  # Any: a row of many column types
+    table = RateTable.compile(
+        Tariff.from_json(row.body),
+        started_at=datetime.fromtimestamp(row.opened_us / MICROSECONDS, tz=UTC),
+        timezone=row.timezone,
+    )
+    return OpenSession(
+        terms=SessionTerms(
+            session_id=row.id,
+            account=row.code,
+            client=row.client,
+            service=row.service,
+            detail=row.detail,
+            tariff_version_id=row.tariff_version_id,
+            table=table,
+            timezone=row.timezone,
+            shares=shares_from_json(row.shares),
+            currency=row.currency,
+        ),
+        step=row.step,
+        granted_seconds=row.seconds,
+        granted_amount=row.amount,
+        proven_us=row.proven_us,
+        opened_us=row.opened_us,
+    )
+
+
+def _document(operation: Settle) -> dict[str, Any]:  # Any: JSON values
+    result, account = operation.result, operation.account
+    return {
+        "hold_id": operation.hold_id,
+        "account": [account.kind, account.code, account.currency],
+        "transfer_id": operation.transfer_id,
+        "amount": operation.amount,
+        "parts": [[part.kind, part.account, part.amount] for part in operation.parts],
+        "at_us": operation.at_us,
+        "result": {name: getattr(result, name) for name in result.__slots__},
+    }
+
+
+def _settle_from(document: dict[str, Any]) -> Settle:  # Any: JSON values
+    kind, code, currency = document["account"]
+    return Settle(
+        hold_id=document["hold_id"],
+        account=AccountRef(kind=kind, code=code, currency=currency),
+        transfer_id=document["transfer_id"],
+        amount=document["amount"],
+        parts=tuple(
+            Part(kind=kind, account=account, amount=amount)
+            for kind, account, amount in document["parts"]
+        ),
+        at_us=document["at_us"],
+        result=SessionResult(**document["result"]),
+    )
