@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 import structlog
@@ -20,7 +19,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.clock import Clock
+from billing.clock import Clock, moment_of
 from billing.domain.operations import (
     AccountRef,
     ExtendHold,
@@ -67,6 +66,8 @@ class SessionTerms:
     timezone: str
     shares: tuple[Share, ...]
     currency: str
+    # The moment of the price: periods of the day are counted from here on.
+    priced_us: int
 
     @property
     def payer(self) -> AccountRef:
@@ -148,9 +149,7 @@ class Charging:
             status=row.status,
         )
 
-    async def open(
-        self, terms: SessionTerms, *, slice_seconds: int, expires_seconds: int
-    ) -> Grant:
+    async def open(self, terms: SessionTerms, *, slice_seconds: int, expires_seconds: int) -> Grant:
         """Hold the first slice: at least the setup fee and the first block.
 
         Raises:
@@ -159,15 +158,14 @@ class Charging:
             LedgerUnavailable: the outcome is unknown; nothing may begin.
 
         """
-        now_us = self._now_us()
         answer = await self._writer.submit(
             OpenHold(
                 hold_id=terms.session_id,
                 account=terms.payer,
                 table=terms.table,
                 seconds=slice_seconds,
-                at_us=now_us,
-                expires_us=now_us + expires_seconds * MICROSECONDS,
+                at_us=terms.priced_us,
+                expires_us=terms.priced_us + expires_seconds * MICROSECONDS,
                 session=SessionRow(
                     client=terms.client,
                     service=terms.service,
@@ -321,7 +319,7 @@ class Charging:
 def _open_session(row: Row[Any]) -> OpenSession:  # Any: a row of many column types
     table = RateTable.compile(
         Tariff.from_json(row.body),
-        started_at=datetime.fromtimestamp(row.opened_us / MICROSECONDS, tz=UTC),
+        started_at=moment_of(row.opened_us),
         timezone=row.timezone,
     )
     return OpenSession(
@@ -336,6 +334,7 @@ def _open_session(row: Row[Any]) -> OpenSession:  # Any: a row of many column ty
             timezone=row.timezone,
             shares=shares_from_json(row.shares),
             currency=row.currency,
+            priced_us=row.opened_us,
         ),
         step=row.step,
         granted_seconds=row.seconds,

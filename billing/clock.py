@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+MICROSECONDS: Final = 1_000_000
+
+
+def moment_of(at_us: int) -> datetime:
+    """Turn microseconds since 1970 into an aware moment in UTC."""
+    return datetime.fromtimestamp(at_us / MICROSECONDS, tz=UTC)
+
+
+def microseconds_of(moment: datetime) -> int:
+    """Turn an aware moment into microseconds since 1970."""
+    return round(moment.timestamp() * MICROSECONDS)
 
 
 class Clock(Protocol):

@@ -285,9 +285,7 @@ class Book:
         if (stored := self.transfers.get(operation.key)) is not None:
             if stored.input_hash != digest:
                 raise IdempotencyConflict(key=operation.key)
-            return Posted(
-                transfer_id=stored.id, replayed=True, balances=self._balances(operation)
-            )
+            return Posted(transfer_id=stored.id, replayed=True, balances=self._balances(operation))
         total = sum(entry.amount for entry in operation.entries)
         if total or len(operation.entries) < 2:
             raise UnbalancedTransfer(total=total)

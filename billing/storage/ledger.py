@@ -85,9 +85,7 @@ _CLOSE_SESSION = (
 )  # fmt: skip
 
 
-async def post_batch(
-    connection: AsyncConnection, operations: Sequence[Operation]
-) -> list[Outcome]:
+async def post_batch(connection: AsyncConnection, operations: Sequence[Operation]) -> list[Outcome]:
     """Apply operations in order; each gets its own answer or refusal.
 
     Nothing is committed here.

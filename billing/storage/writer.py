@@ -170,9 +170,7 @@ class GroupWriter:
         remaining = iter(answers)
         return [None if item.operation is None else next(remaining) for item in batch]
 
-    async def _write_rows(
-        self, connection: AsyncConnection, batch: Sequence[_Waiting]
-    ) -> None:
+    async def _write_rows(self, connection: AsyncConnection, batch: Sequence[_Waiting]) -> None:
         groups: dict[int, tuple[Executable, list[Row]]] = {}
         for item in batch:
             if item.statement is not None and item.row is not None:

@@ -60,9 +60,7 @@ class Closing:
             return None
         evidence = await self._evidence(call)
         if evidence is None or evidence.talk_us == 0:
-            await self._charging.void(
-                call.terms.session_id, payer=call.terms.payer, note="no talk"
-            )
+            await self._charging.void(call.terms.session_id, payer=call.terms.payer, note="no talk")
             log.info("call was free", call_id=call.id)
             return None
         return await self.settle(call, evidence)

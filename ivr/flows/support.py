@@ -121,6 +121,7 @@ def _quote(call: Call, did: Did, topic: Topic, desk: Desk) -> SessionTerms:
     call.destination = str(topic.destination)
     call.tariff = version.name
     call.tariff_version = version.version
+    priced_us = call.now_us()
     return SessionTerms(
         session_id=call.id,
         account=call.account,
@@ -132,6 +133,7 @@ def _quote(call: Call, did: Did, topic: Topic, desk: Desk) -> SessionTerms:
         timezone=did.timezone,
         shares=client.shares,
         currency=client.currency,
+        priced_us=priced_us,
     )
 
 
