@@ -1,0 +1,135 @@
+"""`CallLeg` over FastAGI: each verb is one round trip, two where Asterisk needs it.
+
+Digits pressed between two commands are lost inside Asterisk, so a question and its answer are one
+command (`GET DATA` joins its prompts with `&`). The agent's leg gets its limit in Dial's gosub,
+before the bridge: talk ends in time even when nobody of us is alive.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from ivr.agi.wire import quote
+from ivr.telephony import CallerHungUp, CallFacts, DialResult, LegFailed
+
+if TYPE_CHECKING:
+    from ivr.agi.server import AgiRequest
+
+PROMPT_FOLDER: Final = "talkmeter"
+PROMPTS_PER_COMMAND: Final = 60
+PROMPT_SECONDS_MAX: Final = 300.0
+REPLY_SECONDS: Final = 10.0
+TALK_SECONDS_MAX: Final = 24 * 3600
+DID_HEADERS: Final = ("agi_arg_1", "agi_dnid", "agi_extension")
+
+_PROMPT = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_SIP = re.compile(r"sip:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,128}(?::\d{1,5})?", re.ASCII)
+_DEMO = re.compile(r"demo:([a-z]{1,32})", re.ASCII)
+_DIGITS = re.compile(r"[0-9*#]*", re.ASCII)
+
+_RESULTS: Final = {
+    "ANSWER": DialResult.TALKED,
+    "BUSY": DialResult.BUSY,
+    "NOANSWER": DialResult.NO_ANSWER,
+}
+
+
+class AgiLeg:
+    """A caller behind a FastAGI session."""
+
+    def __init__(self, request: AgiRequest, headers: Mapping[str, str], *, node: str) -> None:
+        self._request = request
+        did = next((headers[name] for name in DID_HEADERS if headers.get(name)), "")
+        number = headers.get("agi_callerid", "")
+        self._facts = CallFacts(
+            node=node,
+            channel=headers.get("agi_channel", ""),
+            uniqueid=headers.get("agi_uniqueid", ""),
+            did=did,
+            caller_number="" if number == "unknown" else number,
+            caller_name=headers.get("agi_calleridname", ""),
+        )
+
+    @property
+    def facts(self) -> CallFacts:
+        """What Asterisk told in its header block."""
+        return self._facts
+
+    async def answer(self) -> None:
+        """Pick up."""
+        await self._do("ANSWER")
+
+    async def play(self, *prompts: str) -> None:
+        """Speak the prompts one after the other; no digit stops them."""
+        for start in range(0, len(prompts), PROMPTS_PER_COMMAND):
+            files = _files(prompts[start : start + PROMPTS_PER_COMMAND])
+            await self._do(f"EXEC Playback {quote(files)}", seconds_max=PROMPT_SECONDS_MAX)
+
+    async def say_digits(self, digits: str) -> None:
+        """Speak digits one by one."""
+        await self.play(*(f"num-{digit}" for digit in digits if digit.isdecimal()))
+
+    async def collect(self, *prompts: str, digits_max: int, wait_seconds: float) -> str:
+        """Speak and listen; the first digit stops the prompts, `#` ends the input early."""
+        command = f"GET DATA {quote(_files(prompts))} {int(wait_seconds * 1000)} {digits_max}"
+        reply = await self._request.send_command(
+            command, seconds_max=PROMPT_SECONDS_MAX + wait_seconds * digits_max
+        )
+        if reply.failed:
+            raise CallerHungUp
+        if reply.code != 200 or not _DIGITS.fullmatch(reply.result):
+            raise LegFailed("digits were not collected")
+        return reply.result
+
+    async def connect(
+        self, destination: str, *, limit_seconds: int, ring_seconds: int
+    ) -> DialResult:
+        """Dial, with the limit armed on the agent's leg before the bridge."""
+        target = _dial_target(destination)
+        arguments = f"{target},{ring_seconds},U(talkmeter-agent^{limit_seconds})"
+        await self._request.send_command(
+            f"EXEC Dial {quote(arguments)}", seconds_max=TALK_SECONDS_MAX
+        )
+        status = await self._request.send_command("GET VARIABLE DIALSTATUS")
+        if self._request.hung_up:
+            raise CallerHungUp
+        return _RESULTS.get(status.data, DialResult.UNREACHABLE)
+
+    async def set_limit(self, seconds: float) -> None:
+        """Let Asterisk hang this leg up after so many seconds from now."""
+        await self._do(f"SET AUTOHANGUP {max(1, round(seconds))}")
+
+    async def finish(self) -> None:
+        """Leave the proof of a clean end for the dialplan."""
+        await self._do("SET VARIABLE TALKMETER_DONE 1")
+
+    async def hang_up(self) -> None:
+        """Hang up the caller; the answer may come as a closed connection."""
+        try:
+            await self._do("HANGUP")
+        except CallerHungUp:
+            return
+
+    async def _do(self, command: str, *, seconds_max: float = REPLY_SECONDS) -> None:
+        reply = await self._request.send_command(command, seconds_max=seconds_max)
+        if reply.code != 200:
+            raise LegFailed(f"refused with {reply.code}")
+        if reply.failed:
+            raise CallerHungUp
+
+
+def _files(prompts: tuple[str, ...]) -> str:
+    for prompt in prompts:
+        if not _PROMPT.fullmatch(prompt):
+            raise LegFailed("not the name of a prompt")
+    return "&".join(f"{PROMPT_FOLDER}/{prompt}" for prompt in prompts)
+
+
+def _dial_target(destination: str) -> str:
+    if _SIP.fullmatch(destination):
+        return f"PJSIP/agents/{destination}"
+    if match := _DEMO.fullmatch(destination):
+        return f"Local/{match[1]}@talkmeter-demo/n"
+    raise LegFailed("a destination that cannot be dialled")

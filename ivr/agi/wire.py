@@ -1,0 +1,108 @@
+"""The FastAGI wire without any I/O: the header block, reply lines, and quoting.
+
+Everything read here is a peer's bytes: limits come first, then characters, then meaning. What is
+refused raises `WireError`, which ends that connection and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+HEADER_BYTES_MAX: Final = 32 * 1024
+LINE_BYTES_MAX: Final = 16 * 1024
+# Asterisk's own buffer was 2048 bytes before 20.16 and 22.6.
+COMMAND_BYTES_MAX: Final = 2000
+HANGUP_LINE: Final = "HANGUP"
+
+_HEADER = re.compile(r"(agi_[a-z0-9_]{1,40}): ?(.*)", re.ASCII)
+_REPLY = re.compile(r"(\d{3})([ -])(.*)", re.ASCII)
+_RESULT = re.compile(r"result=(\S*)(?: \((.*)\))?(?: endpos=(\d+))?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class WireError(Exception):
+    """The peer broke the protocol. The text never holds the peer's bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: `code` 200 brings `result` and what stood in parentheses as `data`."""
+
+    code: int
+    result: str = ""
+    data: str = ""
+    more: bool = False  # a usage text follows, up to its end line
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the command was not done (-1): most often the caller is gone."""
+        return self.result == "-1"
+
+
+def parse_headers(block: bytes) -> dict[str, str]:
+    """Read the block of `agi_…: …` lines before the first empty line.
+
+    Raises:
+        WireError: too large, a line that is no header, a control character, or a header twice.
+
+    """
+    if len(block) > HEADER_BYTES_MAX:
+        raise WireError("header block too large")
+    headers: dict[str, str] = {}
+    for line in block.decode("utf-8", "replace").rstrip("\n").split("\n"):
+        match = _HEADER.fullmatch(line)
+        if match is None or _CONTROL.search(line):
+            raise WireError("not a header line")
+        name, value = match.groups()
+        if name in headers:
+            raise WireError("a header stands twice")
+        headers[name] = value
+    return headers
+
+
+def parse_reply(line: str) -> Reply:
+    """Read one reply line.
+
+    Raises:
+        WireError: it is none.
+
+    """
+    match = _REPLY.fullmatch(line)
+    if match is None:
+        raise WireError("not a reply line")
+    code, separator, rest = int(match[1]), match[2], match[3]
+    if code != 200:
+        return Reply(code, more=separator == "-")
+    result = _RESULT.match(rest)
+    if result is None:
+        raise WireError("a reply without a result")
+    return Reply(code, result[1], result[2] or "")
+
+
+def quote(argument: str) -> str:
+    """Quote one argument of a command.
+
+    Raises:
+        WireError: a control character, which could begin a second command.
+
+    """
+    if _CONTROL.search(argument):
+        raise WireError("a control character in an argument")
+    return '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def check_command(command: str) -> bytes:
+    """Encode a command that is safe to send.
+
+    Raises:
+        WireError: a control character, or longer than Asterisk's buffer.
+
+    """
+    if _CONTROL.search(command):
+        raise WireError("a control character in a command")
+    encoded = command.encode()
+    if len(encoded) > COMMAND_BYTES_MAX:
+        raise WireError("a command longer than Asterisk reads")
+    return encoded + b"\n"
