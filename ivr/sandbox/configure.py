@@ -1,0 +1,146 @@
+"""Write the configuration of a private Asterisk from asterisk-conf/.
+
+The static files are linked as they are; only `node/*.conf` are made here: ports, addresses and
+fresh secrets. The same split is used by docker-compose.yml and by a real installation.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ivr import secrets
+from ivr.sandbox.fetch import AsteriskBinary
+
+STATIC: Final = Path(__file__).resolve().parent.parent.parent / "asterisk-conf"
+PROMPTS: Final = STATIC / "prompts"
+LANGUAGE: Final = "en"
+AMI_USERNAME: Final = "talkmeter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where the parts of one installation listen; all on loopback."""
+
+    sip: int
+    rtp_low: int
+    rtp_high: int
+    ami: int
+    agi_host: str
+    agi_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The folders of one private Asterisk below its state folder."""
+
+    root: Path
+
+    @property
+    def etc(self) -> Path:
+        """Configuration."""
+        return self.root / "etc"
+
+    @property
+    def log(self) -> Path:
+        """Logs and records."""
+        return self.root / "log"
+
+    @property
+    def run(self) -> Path:
+        """The control socket and the process id."""
+        return self.root / "run"
+
+    @property
+    def cel(self) -> Path:
+        """The channel event log."""
+        return self.log / "cel-custom" / "talkmeter.csv"
+
+    @property
+    def secret(self) -> Path:
+        """The secret of the manager account."""
+        return self.root / "ami.secret"
+
+
+def free_port() -> int:
+    """Find a TCP port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write(home: Home, ports: Ports, binary: AsteriskBinary, *, prompts: Path = PROMPTS) -> None:
+    """Write everything that `asterisk -C etc/asterisk.conf` needs."""
+    for folder in (
+        home.etc / "node",
+        home.run,
+        home.log / "cel-custom",
+        home.log / "cdr-custom",
+        *(home.root / name for name in ("lib", "spool", "keys", "agi", "db")),
+    ):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in STATIC.glob("*.conf"):
+        shutil.copyfile(file, home.etc / file.name)
+    for name, text in node_files(ports, secrets.read_or_make(home.secret)).items():
+        secrets.write(home.etc / "node" / name, text)
+    (home.etc / "asterisk.conf").write_text(_asterisk_conf(home, binary), encoding="utf-8")
+    data = home.root / "data"
+    (data / "sounds" / LANGUAGE).mkdir(parents=True, exist_ok=True)
+    _link(data / "sounds" / LANGUAGE / "talkmeter", prompts / LANGUAGE)
+    for name in ("documentation", "static-http"):
+        if (binary.data / name).exists():
+            _link(data / name, binary.data / name)
+
+
+def node_files(ports: Ports, secret: str) -> dict[str, str]:
+    """Return the files that differ from node to node."""
+    return {
+        "globals.conf": f"TALKMETER_AGI={ports.agi_host}:{ports.agi_port}\n",
+        "pjsip_transport.conf": (
+            f"[transport-udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:{ports.sip}\n"
+        ),
+        "pjsip_trunk.conf": "[trunk-identify]\ntype=identify\nendpoint=trunk\nmatch=127.0.0.1/32\n",
+        "manager_address.conf": f"bindaddr=127.0.0.1\nport={ports.ami}\n",
+        "manager_secret.conf": f"secret={secret}\n",
+        "manager_permit.conf": "permit=127.0.0.1/255.255.255.255\n",
+        "rtp_ports.conf": f"rtpstart={ports.rtp_low}\nrtpend={ports.rtp_high}\n",
+    }
+
+
+def _asterisk_conf(home: Home, binary: AsteriskBinary) -> str:
+    folders = {
+        "astetcdir": home.etc,
+        "astmoddir": binary.modules,
+        "astvarlibdir": home.root / "lib",
+        "astdbdir": home.root / "db",
+        "astkeydir": home.root / "keys",
+        "astdatadir": home.root / "data",
+        "astagidir": home.root / "agi",
+        "astspooldir": home.root / "spool",
+        "astrundir": home.run,
+        "astlogdir": home.log,
+        "astsbindir": home.root,
+    }
+    lines = [f"{name} => {path.resolve()}" for name, path in folders.items()]
+    return "\n".join(
+        [
+            "[directories]",
+            *lines,
+            "[options]",
+            "documentation_language=en_US",
+            "hideconnect=yes",
+            "live_dangerously=no",
+            "lockconfdir=no",
+            "nofork=yes",
+            "",
+        ]
+    )
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() or link.exists():
+        link.unlink()
+    link.symlink_to(target.resolve())
