@@ -100,7 +100,7 @@ class PrivateAsterisk:
                 os.kill(self.pid, number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
-                    while self._alive():
+                    while self._alive():  # noqa: ASYNC110 - a process tells nobody when it ends
                         await asyncio.sleep(LOOK_SECONDS)
                     break
         self._state_file.unlink(missing_ok=True)
@@ -119,7 +119,7 @@ class PrivateAsterisk:
         self.pid = state["pid"]
         if state["wanted"] != self._wanted:
             raise AsteriskFailed(
-                f"another private Asterisk (process {self.pid}) runs in {self.home.root} with other "
+                f"another private Asterisk (process {self.pid}) uses {self.home.root} with other "
                 "ports: stop its service, or choose another TALKMETER_STATE_DIR"
             )
         self.ami_port = state["ami"]

@@ -1,0 +1,3 @@
+"""Who can be called, about what, by whom: DIDs, topics, destinations, phones, prices in force."""
+
+from __future__ import annotations

@@ -1,0 +1,144 @@
+"""The directory as an immutable snapshot in memory: every call reads it, nobody changes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from billing.domain.splits import Share
+from billing.domain.tariffs import Tariff
+from billing.errors import InvalidInput, UnknownTariff
+from billing.money import Micros
+
+DESTINATION_KINDS: Final = {
+    "sip": re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,128}(:\d{1,5})?", re.ASCII),
+    "demo": re.compile(r"agent", re.ASCII),
+    "queue": re.compile(r"[a-z0-9-]{1,64}", re.ASCII),
+    "phone": re.compile(r"\+[1-9]\d{6,14}", re.ASCII),
+    "voicemail": re.compile(r"[a-z0-9-]{1,64}", re.ASCII),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where a topic leads: `sip:user@host:port`, `queue:name`, `demo:agent`, …"""
+
+    kind: str
+    target: str
+
+    @staticmethod
+    def parse(text: str) -> Destination:
+        """Read `kind:target`; only characters that can do no harm in a dial string pass.
+
+        Raises:
+            InvalidInput: an unknown kind, or a target of another form.
+
+        """
+        kind, colon, target = text.partition(":")
+        pattern = DESTINATION_KINDS.get(kind)
+        if not colon or pattern is None:
+            raise InvalidInput(reason=f"begin with one of {', '.join(DESTINATION_KINDS)}")
+        if not pattern.fullmatch(target):
+            raise InvalidInput(reason=f"not a {kind}: destination")
+        return Destination(kind=kind, target=target)
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.target}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """One digit of a menu; `tariff` is None where the DID's applies."""
+
+    digit: int
+    name: str
+    destination: Destination
+    tariff: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How callers of a DID prove who they are; `pin` is required, optional or never."""
+
+    trust_caller_id: bool
+    pin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Did:
+    """A number that can be dialled, and what is offered behind it."""
+
+    number: str
+    client: str
+    kind: str
+    monthly_fee: Micros
+    timezone: str
+    tariff: str
+    access: Access
+    topics: tuple[Topic, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A company that gives support, and how its revenue is shared."""
+
+    code: str
+    title: str
+    currency: str
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffVersion:
+    """A price list in force; sessions keep `id` for ever."""
+
+    id: int
+    name: str
+    version: int
+    tariff: Tariff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """All of it at one moment."""
+
+    dids: Mapping[str, Did]
+    clients: Mapping[str, Client]
+    tariffs: Mapping[str, TariffVersion]
+    phones: Mapping[str, str]
+    numbers: Mapping[str, str]
+    pins: Mapping[str, str]
+
+    def did(self, number: str) -> Did | None:
+        """Find a DID; None when it is not ours."""
+        return self.dids.get(number)
+
+    def client(self, code: str) -> Client:
+        """Return a client; a DID's client exists by constraint."""
+        return self.clients[code]
+
+    def tariff(self, name: str) -> TariffVersion:
+        """Return the version in force.
+
+        Raises:
+            UnknownTariff: there is none.
+
+        """
+        version = self.tariffs.get(name)
+        if version is None:
+            raise UnknownTariff(tariff=name)
+        return version
+
+    def account_of_phone(self, number: str) -> str | None:
+        """Find whose phone this is; a leading + makes no difference."""
+        return self.phones.get(number.removeprefix("+"))
+
+    def account_of_number(self, digits: str) -> str | None:
+        """Find the account with this account number."""
+        return self.numbers.get(digits)
+
+    def pin_hash(self, account: str) -> str | None:
+        """Return the stored hash of an account's PIN; None when it has none."""
+        return self.pins.get(account)
