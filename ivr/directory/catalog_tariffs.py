@@ -1,0 +1,111 @@
+"""Tariffs of the catalog file, with their shorthands, and back to what a file would say."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from billing.domain.notation import (
+    parse_days,
+    parse_duration,
+    parse_minute,
+    parse_price,
+)
+from billing.domain.tariffs import Period, RoundingRule, Tariff, Tier
+from billing.errors import InvalidTariff
+from billing.money import DECIMALS_MAX, Rounding, parse_amount
+from ivr.directory.yaml_reader import Node
+
+FIELDS: Final = frozenset(
+    {
+        "setup_fee",
+        "increment",
+        "minimum",
+        "free",
+        "minimum_cost",
+        "maximum_cost",
+        "rounding",
+        "tiers",
+        "periods",
+    }
+)
+
+
+def read_tariff(name: str, node: Node, currency: str) -> Tariff | None:
+    """Read one tariff; None when it has mistakes, which are noted."""
+    fields = node.map(FIELDS)
+    before = len(node.notes.mistakes)
+    increment = fields["increment"].read(parse_duration, 1)
+    tiers = _tiers(fields["tiers"].need(), increment)
+    periods = tuple(_period(child, increment) for child in fields["periods"].list())
+    parsed = {
+        "setup_fee": fields["setup_fee"].read(parse_amount, 0),
+        "minimum_seconds": fields["minimum"].read(parse_duration, 0),
+        "free_seconds": fields["free"].read(parse_duration, 0),
+        "minimum_cost": fields["minimum_cost"].read(parse_amount, 0),
+    }
+    maximum = fields["maximum_cost"]
+    rounding = _rounding(fields["rounding"])
+    if len(node.notes.mistakes) > before:
+        return None
+    try:
+        return Tariff(
+            name=name,
+            currency=currency,
+            tiers=tiers,
+            periods=periods,
+            rounding=rounding,
+            maximum_cost=maximum.read(parse_amount, 0) if maximum.given else None,
+            **parsed,
+        )
+    except InvalidTariff as error:
+        place = str(error.facts["field"])
+        target = fields.get(place.partition("[")[0].partition(".")[0], node)
+        target.notes.add(target.line, f"{node.place}.{place}", str(error.facts["reason"]))
+        return None
+
+
+def _tiers(node: Node, increment: int) -> tuple[Tier, ...]:
+    tiers: list[Tier] = []
+    for child in node.list():
+        fields = child.map(frozenset({"from", "price", "increment"}))
+        price, per_seconds = fields["price"].need().read(parse_price, (0, 60))
+        tiers.append(
+            Tier(
+                from_seconds=fields["from"].read(parse_duration, 0),
+                price=price,
+                per_seconds=per_seconds,
+                increment_seconds=fields["increment"].read(parse_duration, increment),
+            )
+        )
+    return tuple(tiers)
+
+
+def _period(node: Node, increment: int) -> Period:
+    fields = node.map(frozenset({"days", "from", "to", "tiers"}))
+    return Period(
+        days=fields["days"].read(parse_days, frozenset(range(7))),
+        from_minute=fields["from"].need().read(parse_minute, 0),
+        to_minute=fields["to"].need().read(parse_minute, 0),
+        tiers=_tiers(fields["tiers"].need(), increment),
+    )
+
+
+def _rounding(node: Node) -> RoundingRule:
+    fields = node.map(frozenset({"method", "decimals"}))
+    return RoundingRule(
+        method=fields["method"].read(_method, Rounding.HALF_UP),
+        decimals=fields["decimals"].read(_decimals, DECIMALS_MAX),
+    )
+
+
+def _method(text: str) -> Rounding:
+    try:
+        return Rounding(text)
+    except ValueError:
+        raise ValueError(f"write one of {', '.join(Rounding)}") from None
+
+
+def _decimals(text: str) -> int:
+    if not text.isdecimal() or int(text) > DECIMALS_MAX:
+        raise ValueError(f"write 0 to {DECIMALS_MAX}")
+    return int(text)
