@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
@@ -22,13 +22,12 @@ from billing.ids import new_id
 from billing.storage.engine import for_writing
 from billing.storage.ledger import post_batch, shares_json
 from billing.storage.tables import accounts, clients, tariff_versions
+from billing.wallet import next_number
 from ivr.directory.catalog_file import Catalog, CatalogAccount
 from ivr.directory.model import Client, Did
 from ivr.directory.pins import hash_pin, verify_pin
 from ivr.directory.store import bump_stamp, load_tariffs
 from ivr.tables import dids, phones, pins, topics
-
-FIRST_NUMBER: Final = 100_001
 
 Row = dict[str, Any]  # Any: values of many column types
 
@@ -200,7 +199,7 @@ async def _account(
             "mode and currency of an account cannot change"
         )
     if row["number"] is None:
-        row["number"] = await _next_number(connection)
+        row["number"] = await next_number(connection)
     applied.note(f"account {account.code}", before=before, after=row)
     if before is None:
         await connection.execute(
@@ -255,14 +254,6 @@ async def _open_balances(
 
 def _entry(kind: str, code: str, currency: str, amount: int) -> PostedEntry:
     return PostedEntry(account=AccountRef(kind=kind, code=code, currency=currency), amount=amount)
-
-
-async def _next_number(connection: AsyncConnection) -> str:
-    numbers = await connection.scalars(
-        select(accounts.c.number).where(func.length(accounts.c.number) == 6)
-    )
-    taken = {int(number) for number in numbers if number.isdecimal()}
-    return str(max(taken | {FIRST_NUMBER - 1}) + 1)
 
 
 async def _row(
