@@ -1,0 +1,54 @@
+"""Phones and PINs of callers' accounts."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.errors import InvalidInput
+from billing.storage.engine import for_writing
+from ivr.directory.pins import hash_pin
+from ivr.directory.store import bump_stamp
+from ivr.tables import phones, pins
+
+NUMBER: Final = re.compile(r"\+?([0-9]{2,20})", re.ASCII)
+PIN: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
+
+
+async def set_phones_and_pin(
+    engine: AsyncEngine, account: str, *, numbers: Sequence[str], pin: str | None, key: bytes
+) -> None:
+    """Register phones and set the PIN of an account, in one transaction.
+
+    Raises:
+        InvalidInput: not a number, not a PIN, or somebody else's phone.
+
+    """
+    for number in numbers:
+        if not NUMBER.fullmatch(number):
+            raise InvalidInput(reason="a phone number is 2 to 20 digits")
+    if pin is not None and not PIN.fullmatch(pin):
+        raise InvalidInput(reason="a PIN is 4 to 12 digits")
+    hashed = await asyncio.to_thread(hash_pin, pin, key=key) if pin else None
+    connection = await for_writing(engine)
+    try:
+        async with connection.begin():
+            for number in (number.removeprefix("+") for number in numbers):
+                owner = await connection.scalar(
+                    select(phones.c.account).where(phones.c.number == number)
+                )
+                if owner not in {None, account}:
+                    raise InvalidInput(reason="the phone belongs to another account")
+                if owner is None:
+                    await connection.execute(insert(phones), {"number": number, "account": account})
+            if hashed:
+                await connection.execute(delete(pins).where(pins.c.account == account))
+                await connection.execute(insert(pins), {"account": account, "pin_hash": hashed})
+            await bump_stamp(connection)
+    finally:
+        await connection.close()

@@ -1,0 +1,123 @@
+"""The database as a catalog file again. PINs and balances stay where they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.domain.notation import DAYS, format_duration, format_percent, format_price
+from billing.domain.tariffs import Tariff, Tier
+from billing.money import format_amount
+from billing.storage.tables import accounts
+from ivr.directory.model import Did, Directory
+from ivr.directory.store import load_directory
+
+Document = dict[str, Any]  # Any: YAML values
+
+
+async def export(engine: AsyncEngine) -> str:
+    """Write everything that `catalog apply` reads, but PINs and opening balances."""
+    async with engine.connect() as connection:
+        directory = await load_directory(connection)
+        rows = (
+            await connection.execute(
+                select(accounts).where(accounts.c.kind == "caller").order_by(accounts.c.code)
+            )
+        ).all()
+    currencies = {client.currency for client in directory.clients.values()}
+    document: Document = {
+        "currency": min(currencies, default="USD"),
+        "tariffs": {
+            name: _tariff(version.tariff) for name, version in sorted(directory.tariffs.items())
+        },
+        "clients": {code: _client(directory, code) for code in sorted(directory.clients)},
+        "accounts": {
+            row.code: {
+                "mode": row.mode,
+                "number": row.number,
+                **({"credit_limit": format_amount(row.credit_limit)} if row.credit_limit else {}),
+                "phones": sorted(
+                    phone for phone, owner in directory.phones.items() if owner == row.code
+                ),
+            }
+            for row in rows
+        },
+    }
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _tariff(tariff: Tariff) -> Document:
+    document: Document = {
+        "setup_fee": format_amount(tariff.setup_fee),
+        "minimum": format_duration(tariff.minimum_seconds),
+        "free": format_duration(tariff.free_seconds),
+        "minimum_cost": format_amount(tariff.minimum_cost),
+        "rounding": {
+            "method": tariff.rounding.method.value,
+            "decimals": tariff.rounding.decimals,
+        },
+        "tiers": _tiers(tariff.tiers),
+    }
+    if tariff.maximum_cost is not None:
+        document["maximum_cost"] = format_amount(tariff.maximum_cost)
+    if tariff.periods:
+        document["periods"] = [
+            {
+                "days": ",".join(DAYS[day] for day in sorted(period.days)),
+                "from": _time(period.from_minute),
+                "to": _time(period.to_minute),
+                "tiers": _tiers(period.tiers),
+            }
+            for period in tariff.periods
+        ]
+    return document
+
+
+def _tiers(tiers: tuple[Tier, ...]) -> list[Document]:
+    return [
+        {
+            "from": format_duration(tier.from_seconds),
+            "price": format_price(tier.price, tier.per_seconds),
+            "increment": format_duration(tier.increment_seconds),
+        }
+        for tier in tiers
+    ]
+
+
+def _time(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def _client(directory: Directory, code: str) -> Document:
+    client = directory.clients[code]
+    return {
+        "title": client.title,
+        "split": {share.kind: format_percent(share.basis_points) for share in client.shares},
+        "dids": {
+            did.number: _did(did)
+            for did in sorted(directory.dids.values(), key=lambda did: did.number)
+            if did.client == code
+        },
+    }
+
+
+def _did(did: Did) -> Document:
+    return {
+        "kind": did.kind,
+        "monthly_fee": format_amount(did.monthly_fee),
+        "timezone": did.timezone,
+        "tariff": did.tariff,
+        "access": {"trust_caller_id": did.access.trust_caller_id, "pin": did.access.pin},
+        "topics": {
+            topic.digit: {
+                "name": topic.name,
+                "destination": str(topic.destination),
+                **({"tariff": topic.tariff} if topic.tariff else {}),
+            }
+            for topic in did.topics
+        },
+    }
