@@ -8,7 +8,7 @@ What was opened is closed in reverse by one exit stack. Long tasks run under `su
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from billing.ids import new_id
 from billing.journal import Journal
 from billing.storage.engine import create
 from billing.storage.writer import GroupWriter
+from billing.wallet import Wallet
 from ivr import secrets
 from ivr.agi.server import AgiServer
 from ivr.ami.cel import CelFile
@@ -44,8 +45,6 @@ from ivr.supervision import Job, Jobs
 from ivr.telephony import CallLeg
 
 DRAIN_POLL_SECONDS: Final = 0.1
-# A PIN of nobody: an unknown account costs as much time as a wrong PIN.
-NOBODY: Final = "nobody"
 
 log = structlog.get_logger()
 
@@ -58,7 +57,9 @@ class Service:
     engine: AsyncEngine
     directory: DirectoryCache
     registry: Registry
+    wallet: Wallet
     charging: Charging
+    link: AmiLink
     jobs: Jobs
     stop: asyncio.Event
 
@@ -78,17 +79,17 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
     async with AsyncExitStack() as stack:
         engine = create(settings.url)
         stack.push_async_callback(engine.dispose)
-        writer = await stack.enter_async_context(GroupWriter(engine, clock=clock))
+        writer = await stack.enter_async_context(GroupWriter(engine))
         journal = Journal(settings.state_dir / "journal")
         charging = Charging(writer=writer, engine=engine, clock=clock, journal=journal)
         directory = DirectoryCache(engine)
         await directory.load()
 
         link = _ami_link(settings, clock)
-        switch = AmiSwitch(link, clock=clock)
+        switch = AmiSwitch(link)
         registry = Registry(switch, calls_max=settings.calls_max)
         stalls = StallWatch(clock)
-        records = CelFile(_cel_file(settings), clock=clock)
+        records = CelFile(_cel_file(settings))
         store = CallStore(writer=writer, engine=engine)
         closing = Closing(charging=charging, registry=registry, records=records, stalls=stalls)
         meter = Meter(
@@ -122,7 +123,13 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             slice_seconds=settings.slice_seconds,
             ring_seconds=settings.ring_seconds,
         )
-        agi = AgiServer(settings.agi_host, settings.agi_port, on_call=_router(desk))
+        agi = AgiServer(
+            settings.agi_host,
+            settings.agi_port,
+            on_call=_router(desk),
+            node=settings.node,
+            peers=frozenset(settings.agi_peers),
+        )
         await stack.enter_async_context(agi)
         jobs: dict[str, Job] = {
             "directory": directory.run,
@@ -137,7 +144,9 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             engine=engine,
             directory=directory,
             registry=registry,
+            wallet=Wallet(writer=writer, engine=engine, clock=clock),
             charging=charging,
+            link=link,
             jobs=Jobs(jobs),
             stop=asyncio.Event(),
         )
@@ -162,7 +171,7 @@ def pin_key(settings: Settings) -> bytes:
     return bytes.fromhex(secrets.read_or_make(settings.state_dir / "pin.key"))
 
 
-def _pin_checker(settings: Settings, directory: DirectoryCache) -> Callable[..., object]:
+def _pin_checker(settings: Settings, directory: DirectoryCache) -> Callable[[str | None, str], Awaitable[bool]]:
     key = pin_key(settings)
 
     async def check(account: str | None, pin: str) -> bool:
@@ -172,7 +181,7 @@ def _pin_checker(settings: Settings, directory: DirectoryCache) -> Callable[...,
     return check
 
 
-def _router(desk: Desk) -> Callable[[CallLeg, str], object]:
+def _router(desk: Desk) -> Callable[[CallLeg, str], Awaitable[None]]:
     async def route(leg: CallLeg, path: str) -> None:
         await (farewell if path == "farewell" else support_line)(leg, desk)
 

@@ -49,6 +49,7 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     node: str = "node-1"
     catalog: Path | None = None
+    prompts: Path = Path(__file__).resolve().parent.parent / "asterisk-conf" / "prompts"
 
     calls_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     slice_seconds: Annotated[int, Field(ge=5, le=300)] = 15

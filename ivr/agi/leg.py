@@ -1,7 +1,7 @@
 """`CallLeg` over FastAGI: each verb is one round trip, two where Asterisk needs it.
 
 Digits pressed between two commands are lost inside Asterisk, so a question and its answer are one
-command (`GET DATA` joins its prompts with `&`). The agent's leg gets its limit in Dial's gosub,
+command: `Read` joins its prompts with `&` and listens from the first one on. The agent's leg gets its limit in Dial's gosub,
 before the bridge: talk ends in time even when nobody of us is alive.
 """
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ivr.agi.server import AgiRequest
 
 PROMPT_FOLDER: Final = "talkmeter"
+DIGITS: Final = "TALKMETER_DIGITS"
 PROMPTS_PER_COMMAND: Final = 60
 PROMPT_SECONDS_MAX: Final = 300.0
 REPLY_SECONDS: Final = 10.0
@@ -73,15 +74,15 @@ class AgiLeg:
 
     async def collect(self, *prompts: str, digits_max: int, wait_seconds: float) -> str:
         """Speak and listen; the first digit stops the prompts, `#` ends the input early."""
-        command = f"GET DATA {quote(_files(prompts))} {int(wait_seconds * 1000)} {digits_max}"
-        reply = await self._request.send_command(
-            command, seconds_max=PROMPT_SECONDS_MAX + wait_seconds * digits_max
-        )
-        if reply.failed:
+        arguments = f"{DIGITS},{_files(prompts)},{digits_max},,1,{wait_seconds:g}"
+        seconds_max = PROMPT_SECONDS_MAX + wait_seconds * digits_max
+        await self._request.send_command(f"EXEC Read {quote(arguments)}", seconds_max=seconds_max)
+        reply = await self._request.send_command(f"GET VARIABLE {DIGITS}")
+        if self._request.hung_up:
             raise CallerHungUp
-        if reply.code != 200 or not _DIGITS.fullmatch(reply.result):
+        if reply.code != 200 or not _DIGITS.fullmatch(reply.data):
             raise LegFailed("digits were not collected")
-        return reply.result
+        return reply.data
 
     async def connect(
         self, destination: str, *, limit_seconds: int, ring_seconds: int

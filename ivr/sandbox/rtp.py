@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import deque
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 
 from ivr.sandbox.sip import TELEPHONE_EVENT
 
@@ -35,8 +35,8 @@ class AudioStream(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the socket."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # asyncio's own datagram transport is no DatagramTransport before Python 3.12.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, _address: tuple[str, int]) -> None:
         """Keep what is heard."""

@@ -1,0 +1,226 @@
+"""The read side: straight SQL to rows for pages, the API and the command line.
+
+Amounts come from the ledger's entries, so that a report says what was booked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+from sqlalchemy import and_, case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.clock import microseconds_of, moment_of
+from billing.money import Micros
+from billing.storage.tables import accounts, entries, sessions, transfers
+
+DAY_US: Final = 86_400 * 1_000_000
+ROWS_MAX: Final = 10_000
+STATEMENT_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Whole days in UTC: from the beginning of `first` to the end of `last`."""
+
+    first: date
+    last: date
+
+    @property
+    def from_us(self) -> int:
+        """The first moment."""
+        return microseconds_of(datetime.combine(self.first, time(), UTC))
+
+    @property
+    def until_us(self) -> int:
+        """The first moment after it."""
+        return microseconds_of(datetime.combine(self.last, time(), UTC)) + DAY_US
+
+    def days(self) -> list[date]:
+        """List the days."""
+        return [
+            self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitRow:
+    """What one service earned: `shares` is by kind of party."""
+
+    client: str
+    service: str
+    detail: str
+    currency: str
+    sessions: int
+    billed_seconds: int
+    gross: Micros
+    shares: dict[str, Micros]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementLine:
+    """One movement of an account."""
+
+    seq: int
+    at_us: int
+    kind: str
+    reference: str | None
+    memo: str | None
+    actor: str | None
+    amount: Micros
+    balance_after: Micros
+
+
+def _in(span: Span, client: str | None) -> Any:  # Any: an SQL condition
+    conditions = [
+        sessions.c.state == "settled",
+        sessions.c.ended_us >= span.from_us,
+        sessions.c.ended_us < span.until_us,
+    ]
+    if client is not None:
+        conditions.append(sessions.c.client == client)
+    return and_(*conditions)
+
+
+async def split_report(
+    connection: AsyncConnection, span: Span, *, client: str | None = None
+) -> list[SplitRow]:
+    """Sum what was earned per client, service and detail, and who got what of it."""
+    keys = (sessions.c.client, sessions.c.service, sessions.c.detail, sessions.c.currency)
+    totals = await connection.execute(
+        select(
+            *keys,
+            func.count().label("calls"),
+            func.sum(sessions.c.billed_seconds).label("seconds"),
+            func.sum(sessions.c.cost).label("gross"),
+        )
+        .where(_in(span, client))
+        .group_by(*keys)
+        .order_by(*keys)
+        .limit(ROWS_MAX)
+    )
+    parts = await connection.execute(
+        select(*keys, accounts.c.kind, func.sum(entries.c.amount).label("amount"))
+        .select_from(_booked())
+        .where(_in(span, client), entries.c.amount > 0)
+        .group_by(*keys, accounts.c.kind)
+    )
+    shares: dict[tuple[str, str, str | None, str], dict[str, int]] = {}
+    for row in parts:
+        key = (row.client, row.service, row.detail, row.currency)
+        shares.setdefault(key, {})[row.kind] = int(row.amount)
+    return [
+        SplitRow(
+            client=row.client,
+            service=row.service,
+            detail=row.detail or "",
+            currency=row.currency,
+            sessions=row.calls,
+            billed_seconds=int(row.seconds),
+            gross=int(row.gross),
+            shares=shares.get((row.client, row.service, row.detail, row.currency), {}),
+        )
+        for row in totals
+    ]
+
+
+async def split_by_day(
+    connection: AsyncConnection, span: Span, *, client: str | None = None
+) -> dict[date, dict[str, Micros]]:
+    """Sum the shares of each kind of party per day in UTC; days without any are empty."""
+    day = (sessions.c.ended_us - sessions.c.ended_us % DAY_US).label("day")
+    rows = await connection.execute(
+        select(day, accounts.c.kind, func.sum(entries.c.amount).label("amount"))
+        .select_from(_booked())
+        .where(_in(span, client), entries.c.amount > 0)
+        .group_by(day, accounts.c.kind)
+    )
+    found: dict[date, dict[str, Micros]] = {day: {} for day in span.days()}
+    for row in rows:
+        found[moment_of(row.day).date()][row.kind] = int(row.amount)
+    return found
+
+
+def _booked() -> Any:  # Any: a join
+    return (
+        sessions.join(transfers, and_(transfers.c.reference == sessions.c.id,
+                                      transfers.c.kind == "settle"))
+        .join(entries, entries.c.transfer_id == transfers.c.id)
+        .join(accounts, accounts.c.id == entries.c.account_id)
+    )
+
+
+async def statement(
+    connection: AsyncConnection, account_id: int, *, before: int | None = None, limit: int = 50
+) -> list[StatementLine]:
+    """List the movements of an account, newest first; `before` is the last seq of a page."""
+    query = (
+        select(entries, transfers)
+        .join(transfers, transfers.c.id == entries.c.transfer_id)
+        .where(entries.c.account_id == account_id)
+        .order_by(entries.c.seq.desc())
+        .limit(min(limit, STATEMENT_MAX))
+    )
+    if before is not None:
+        query = query.where(entries.c.seq < before)
+    return [
+        StatementLine(
+            seq=row.seq,
+            at_us=row.at_us,
+            kind=row.kind,
+            reference=row.reference,
+            memo=row.memo,
+            actor=row.actor,
+            amount=row.amount,
+            balance_after=row.balance_after,
+        )
+        for row in await connection.execute(query)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The day so far: for the first page of operators."""
+
+    sessions: int
+    billed_seconds: int
+    gross: Micros
+    topped_up: Micros
+
+
+async def totals(connection: AsyncConnection, span: Span) -> Totals:
+    """Sum what was sold and topped up."""
+    sold = (
+        await connection.execute(
+            select(
+                func.count().label("calls"),
+                func.coalesce(func.sum(sessions.c.billed_seconds), 0).label("seconds"),
+                func.coalesce(func.sum(sessions.c.cost), 0).label("gross"),
+            ).where(_in(span, None))
+        )
+    ).one()
+    topped_up = await connection.scalar(
+        select(
+            func.coalesce(
+                func.sum(case((accounts.c.kind == "caller", entries.c.amount), else_=0)), 0
+            )
+        )
+        .select_from(
+            transfers.join(entries, entries.c.transfer_id == transfers.c.id).join(
+                accounts, accounts.c.id == entries.c.account_id
+            )
+        )
+        .where(
+            transfers.c.kind == "top_up",
+            transfers.c.at_us >= span.from_us,
+            transfers.c.at_us < span.until_us,
+        )
+    )
+    return Totals(
+        sessions=sold.calls,
+        billed_seconds=int(sold.seconds),
+        gross=int(sold.gross),
+        topped_up=int(topped_up or 0),
+    )
