@@ -1,0 +1,103 @@
+"""A private PostgreSQL for the tests: one server a worker, on a free port of loopback, fsync on."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+STARTED_WITHIN_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server. `stop` and `start` play the part of an outage."""
+
+    bin: Path
+    data: Path
+    port: int
+
+    def url(self, name: str) -> str:
+        return f"postgresql+asyncpg://talkmeter@127.0.0.1:{self.port}/{name}"
+
+    def create(self, name: str) -> str:
+        _run([self.bin / "createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "talkmeter", name])
+        return self.url(name)
+
+    def start(self) -> None:
+        _run(
+            [
+                self.bin / "pg_ctl", "-D", self.data, "-w", "-s", "-l", self.data / "log",
+                "-o", f"-p {self.port} -k {self.data} -c listen_addresses=127.0.0.1", "start",
+            ]
+        )  # fmt: skip
+
+    def stop(self, mode: str = "immediate") -> None:
+        _run([self.bin / "pg_ctl", "-D", self.data, "-w", "-s", "-m", mode, "stop"])
+
+
+def find_binaries() -> Path | None:
+    """Return the folder with initdb, newest version first; None when there is no server."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    if folders:
+        return folders[0].parent
+    found = shutil.which("initdb")
+    return Path(found).resolve().parent if found else None
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """Start a server of our own and remove it afterwards."""
+    binaries = find_binaries()
+    assert binaries is not None
+    folder = Path(tempfile.mkdtemp(prefix="talkmeter-pg-", dir="/tmp"))
+    if os.getuid() == 0:
+        nobody = pwd.getpwnam(_user())
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    data = folder / "data"
+    server = PostgresServer(bin=binaries, data=data, port=_free_port())
+    try:
+        _run([binaries / "initdb", "-D", data, "-U", "talkmeter", "-A", "trust", "-N"])
+        server.start()
+        yield server
+    finally:
+        if (data / "postmaster.pid").exists():
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _user() -> str:
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _run(command: list[object]) -> None:
+    words = [str(word) for word in command]
+    if os.getuid() == 0:
+        # PostgreSQL refuses to run as root.
+        words = ["setpriv", "--reuid", _user(), "--regid", "nogroup", "--clear-groups", *words]
+    done = subprocess.run(
+        words,
+        cwd="/tmp",
+        env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "HOME": "/tmp"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=STARTED_WITHIN_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
