@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from billing.errors import InvalidShares
@@ -16,6 +17,8 @@ from billing.money import Micros
 
 BASIS_POINTS: Final = 10_000
 SHARES_MAX: Final = 20
+# A table that has seen every remainder keeps some three megabytes.
+TABLES_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,53 @@ def check_shares(shares: Sequence[Share]) -> None:
         raise InvalidShares(reason=f"the shares add up to {total / 100:g} % instead of 100 %")
 
 
+class SplitTable:
+    """Shares, checked and made ready to divide many amounts.
+
+    An amount is `q * 10,000 + r`: everybody gets `q` times the basis points, and only `r` leaves
+    remainders, so each of its 10,000 values is divided once and remembered.
+
+    Raises:
+        InvalidShares: the shares are not a whole.
+
+    """
+
+    __slots__ = ("_basis_points", "_small", "shares")
+
+    def __init__(self, shares: Sequence[Share]) -> None:
+        check_shares(shares)
+        self.shares = tuple(shares)
+        self._basis_points = tuple(share.basis_points for share in self.shares)
+        self._small: dict[int, tuple[tuple[int, Micros], ...]] = {}
+
+    def amounts(self, amount: Micros) -> list[Micros]:
+        """Divide an amount that is not negative, in the order of the shares."""
+        whole, rest = divmod(amount, BASIS_POINTS)
+        pairs = self._small.get(rest)
+        if pairs is None:
+            pairs = self._small[rest] = self._divide(rest)
+        return [whole * points + part for points, part in pairs]
+
+    def parts(self, amount: Micros) -> tuple[Part, ...]:
+        """Divide an amount that is not negative, and say who gets what."""
+        if amount < 0:
+            raise InvalidShares(reason="a negative amount cannot be split")
+        return tuple(
+            Part(kind=share.kind, account=share.account, amount=part)
+            for share, part in zip(self.shares, self.amounts(amount), strict=True)
+        )
+
+    def _divide(self, rest: int) -> tuple[tuple[int, Micros], ...]:
+        """Pair each party's basis points with its part of a small amount."""
+        floors = [divmod(rest * points, BASIS_POINTS) for points in self._basis_points]
+        left = rest - sum(floor for floor, _ in floors)
+        # The sort is stable: of equal remainders the first party is served first.
+        order = sorted(range(len(floors)), key=lambda index: -floors[index][1])
+        extra = frozenset(order[:left])
+        parts = [floor + (index in extra) for index, (floor, _) in enumerate(floors)]
+        return tuple(zip(self._basis_points, parts, strict=True))
+
+
 def split(amount: Micros, shares: Sequence[Share]) -> tuple[Part, ...]:
     """Divide an amount that is not negative; the parts add up to it exactly.
 
@@ -61,12 +111,9 @@ def split(amount: Micros, shares: Sequence[Share]) -> tuple[Part, ...]:
         InvalidShares: the shares are not a whole.
 
     """
-    check_shares(shares)
-    floors = [divmod(amount * share.basis_points, BASIS_POINTS) for share in shares]
-    left = amount - sum(floor for floor, _ in floors)
-    order = sorted(range(len(shares)), key=lambda index: -floors[index][1])
-    extra = set(order[:left])
-    return tuple(
-        Part(kind=share.kind, account=share.account, amount=floor + (index in extra))
-        for index, (share, (floor, _)) in enumerate(zip(shares, floors, strict=True))
-    )
+    return _table(tuple(shares)).parts(amount)
+
+
+@lru_cache(maxsize=TABLES_MAX)
+def _table(shares: tuple[Share, ...]) -> SplitTable:
+    return SplitTable(shares)

@@ -11,8 +11,9 @@ stores, so that any past session can be explained.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from billing.errors import InvalidTariff
 from billing.money import AMOUNT_MAX, DECIMALS_MAX, Micros, Rounding
@@ -22,6 +23,9 @@ PERIODS_MAX: Final = 50
 SECONDS_MAX: Final = 366 * 24 * 3600
 MINUTES_OF_DAY: Final = 24 * 60
 DAYS_OF_WEEK: Final = 7
+
+Problem: TypeAlias = tuple[str, str]
+"""A field, and why it cannot be so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +63,10 @@ class Period:
 class Tariff:
     """A price list. Amounts are micro-units of `currency`, durations whole seconds.
 
+    The first `free_seconds` of talk cost nothing; tiers go on counting elapsed talk.
+
     Raises:
-        InvalidTariff: names the field that is wrong.
+        InvalidTariff: names the first field that is wrong; its facts hold all `problems`.
 
     """
 
@@ -76,22 +82,11 @@ class Tariff:
     periods: tuple[Period, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be a price list."""
-        _check_amount("setup_fee", self.setup_fee)
-        _check_amount("minimum_cost", self.minimum_cost)
-        _check_seconds("minimum", self.minimum_seconds)
-        _check_seconds("free", self.free_seconds)
-        if self.maximum_cost is not None:
-            _check_amount("maximum_cost", self.maximum_cost)
-            if self.maximum_cost < self.minimum_cost:
-                raise InvalidTariff(field="maximum_cost", reason="below minimum_cost")
-        if not 0 <= self.rounding.decimals <= DECIMALS_MAX:
-            raise InvalidTariff(field="rounding.decimals", reason=f"0 to {DECIMALS_MAX}")
-        _check_tiers("tiers", self.tiers)
-        if len(self.periods) > PERIODS_MAX:
-            raise InvalidTariff(field="periods", reason=f"more than {PERIODS_MAX}")
-        for number, period in enumerate(self.periods):
-            _check_period(f"periods[{number}]", period)
+        """Refuse what cannot be a price list; the error carries every problem as `problems`."""
+        problems = tuple(_problems(self))
+        if problems:
+            place, reason = problems[0]
+            raise InvalidTariff(field=place, reason=reason, problems=problems)
 
     def to_json(self) -> str:
         """Write the canonical form; equal tariffs give equal text."""
@@ -102,7 +97,12 @@ class Tariff:
 
     @staticmethod
     def from_json(text: str) -> Tariff:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            InvalidTariff: the content is no price list.
+
+        """
         body = json.loads(text)
         rule = body.pop("rounding")
         return Tariff(
@@ -129,37 +129,53 @@ def _tiers(rows: list[dict[str, Any]]) -> tuple[Tier, ...]:  # Any: JSON values
     return tuple(Tier(**row) for row in rows)
 
 
-def _check_amount(name: str, amount: Micros) -> None:
+def _problems(tariff: Tariff) -> Iterator[Problem]:
+    yield from _amount("setup_fee", tariff.setup_fee)
+    yield from _seconds("minimum", tariff.minimum_seconds)
+    yield from _seconds("free", tariff.free_seconds)
+    yield from _amount("minimum_cost", tariff.minimum_cost)
+    if tariff.maximum_cost is not None:
+        yield from _amount("maximum_cost", tariff.maximum_cost)
+        if tariff.maximum_cost < tariff.minimum_cost:
+            yield "maximum_cost", "below minimum_cost"
+    if not 0 <= tariff.rounding.decimals <= DECIMALS_MAX:
+        yield "rounding.decimals", f"0 to {DECIMALS_MAX}"
+    yield from _tier_list("tiers", tariff.tiers)
+    if len(tariff.periods) > PERIODS_MAX:
+        yield "periods", f"more than {PERIODS_MAX}"
+    for number, period in enumerate(tariff.periods[:PERIODS_MAX]):
+        yield from _period(f"periods[{number}]", period)
+
+
+def _amount(place: str, amount: Micros) -> Iterator[Problem]:
     if not 0 <= amount <= AMOUNT_MAX:
-        raise InvalidTariff(field=name, reason="not between zero and the largest amount")
+        yield place, "not between zero and the largest amount"
 
 
-def _check_seconds(name: str, seconds: int) -> None:
-    if not 0 <= seconds <= SECONDS_MAX:
-        raise InvalidTariff(field=name, reason="not between zero and a year")
+def _seconds(place: str, seconds: int, *, least: int = 0) -> Iterator[Problem]:
+    if not least <= seconds <= SECONDS_MAX:
+        yield place, f"not between {least} seconds and a year"
 
 
-def _check_tiers(name: str, tiers: tuple[Tier, ...]) -> None:
+def _tier_list(place: str, tiers: tuple[Tier, ...]) -> Iterator[Problem]:
     if not 1 <= len(tiers) <= TIERS_MAX:
-        raise InvalidTariff(field=name, reason=f"1 to {TIERS_MAX} tiers are needed")
+        yield place, f"1 to {TIERS_MAX} tiers are needed"
+        return
     if tiers[0].from_seconds != 0:
-        raise InvalidTariff(field=f"{name}[0].from", reason="the first tier begins at 0")
+        yield f"{place}[0].from", "the first tier begins at 0"
     for number, tier in enumerate(tiers):
-        place = f"{name}[{number}]"
-        _check_amount(f"{place}.price", tier.price)
-        if not 1 <= tier.per_seconds <= SECONDS_MAX:
-            raise InvalidTariff(field=f"{place}.price", reason="per at least one second")
-        if not 1 <= tier.increment_seconds <= SECONDS_MAX:
-            raise InvalidTariff(field=f"{place}.increment", reason="at least one second")
+        yield from _amount(f"{place}[{number}].price", tier.price)
+        yield from _seconds(f"{place}[{number}].price", tier.per_seconds, least=1)
+        yield from _seconds(f"{place}[{number}].increment", tier.increment_seconds, least=1)
+        yield from _seconds(f"{place}[{number}].from", tier.from_seconds)
         if number and tier.from_seconds <= tiers[number - 1].from_seconds:
-            raise InvalidTariff(field=f"{place}.from", reason="tiers must ascend")
-        _check_seconds(f"{place}.from", tier.from_seconds)
+            yield f"{place}[{number}].from", "not after the tier before it"
 
 
-def _check_period(name: str, period: Period) -> None:
+def _period(place: str, period: Period) -> Iterator[Problem]:
     if not period.days or not period.days <= frozenset(range(DAYS_OF_WEEK)):
-        raise InvalidTariff(field=f"{name}.days", reason="at least one day of mon-sun")
+        yield f"{place}.days", "at least one day of mon-sun"
     for edge, minute in (("from", period.from_minute), ("to", period.to_minute)):
         if not 0 <= minute <= MINUTES_OF_DAY:
-            raise InvalidTariff(field=f"{name}.{edge}", reason="a time of the day")
-    _check_tiers(f"{name}.tiers", period.tiers)
+            yield f"{place}.{edge}", "not a time of the day"
+    yield from _tier_list(f"{place}.tiers", period.tiers)
