@@ -49,7 +49,7 @@ def parse_price(text: str) -> tuple[Micros, int]:
         raise InvalidInput(reason="write a price such as 0.50/min, 50/h or 0.2/60s")
     per_seconds = int(match[2] or 1) * UNIT_SECONDS[match[3]]
     if per_seconds == 0:
-        raise InvalidInput(reason="a price needs at least one second")
+        raise InvalidInput(reason="write a price per at least one second")
     return parse_amount(match[1]), per_seconds
 
 

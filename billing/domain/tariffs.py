@@ -175,7 +175,8 @@ def _tier_list(place: str, tiers: tuple[Tier, ...]) -> Iterator[Problem]:
 def _period(place: str, period: Period) -> Iterator[Problem]:
     if not period.days or not period.days <= frozenset(range(DAYS_OF_WEEK)):
         yield f"{place}.days", "at least one day of mon-sun"
-    for edge, minute in (("from", period.from_minute), ("to", period.to_minute)):
-        if not 0 <= minute <= MINUTES_OF_DAY:
-            yield f"{place}.{edge}", "not a time of the day"
+    if not 0 <= period.from_minute < MINUTES_OF_DAY:
+        yield f"{place}.from", "not a time of the day before 24:00"
+    if not 0 <= period.to_minute <= MINUTES_OF_DAY:
+        yield f"{place}.to", "not a time of the day"
     yield from _tier_list(f"{place}.tiers", period.tiers)
