@@ -1,4 +1,4 @@
-"""Settlements that could not reach the database: one file each, fsynced, replayed with the same key.
+"""Settlements that could not reach the database: a file each, fsynced, replayed with one key.
 
 A settlement never exceeds its grant, so it cannot be refused for lack of money later: writing it
 down is as good as booking it, as long as the disk is.

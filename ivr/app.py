@@ -160,7 +160,7 @@ async def drain(registry: Registry, seconds_max: float) -> None:
     registry.closed = True
     try:
         async with asyncio.timeout(seconds_max):
-            while len(registry):
+            while len(registry):  # noqa: ASYNC110 - only until the deadline
                 await asyncio.sleep(DRAIN_POLL_SECONDS)
     except TimeoutError:
         log.warning("calls handed over to the limits of the switch", calls=len(registry))
@@ -171,7 +171,9 @@ def pin_key(settings: Settings) -> bytes:
     return bytes.fromhex(secrets.read_or_make(settings.state_dir / "pin.key"))
 
 
-def _pin_checker(settings: Settings, directory: DirectoryCache) -> Callable[[str | None, str], Awaitable[bool]]:
+def _pin_checker(
+    settings: Settings, directory: DirectoryCache
+) -> Callable[[str | None, str], Awaitable[bool]]:
     key = pin_key(settings)
 
     async def check(account: str | None, pin: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
 from pydantic import SecretStr
 
 from billing.clock import SystemClock
@@ -25,6 +26,8 @@ DEMO_CATALOG: Final = Path(__file__).parent / "sandbox" / "demo-catalog.yaml"
 LINK_SECONDS: Final = 10.0
 
 Progress = Callable[[str], None]
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -55,6 +58,7 @@ async def launched(
         await _database(installation.settings, progress, create=first_start)
         async with running(installation.settings) as service:
             await _linked(service)
+            log.info("service ready", node=settings.node)
             progress("ready")
             yield service
             left = len(service.registry)

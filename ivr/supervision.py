@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, Self
 
 import structlog
 
@@ -43,7 +43,7 @@ class Jobs:
         self._jobs = jobs
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> Jobs:
+    async def __aenter__(self) -> Self:
         self._tasks = [
             asyncio.create_task(self._forever(name, job), name=name)
             for name, job in self._jobs.items()

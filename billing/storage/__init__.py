@@ -1,3 +1,3 @@
-"""SQLAlchemy Core on SQLite and PostgreSQL: engine, tables, the ledger's batch, the group writer."""
+"""SQLAlchemy Core on SQLite and PostgreSQL: engine, tables, the batch, the group writer."""
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`CallLeg` over FastAGI: each verb is one round trip, two where Asterisk needs it.
 
 Digits pressed between two commands are lost inside Asterisk, so a question and its answer are one
-command: `Read` joins its prompts with `&` and listens from the first one on. The agent's leg gets its limit in Dial's gosub,
-before the bridge: talk ends in time even when nobody of us is alive.
+command: `Read` joins its prompts with `&` and listens from the first one on. The agent's leg gets
+its limit in Dial's gosub, before the bridge: talk ends in time even when nobody of us is alive.
 """
 
 from __future__ import annotations

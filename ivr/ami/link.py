@@ -129,7 +129,7 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
                     attempt = 0
                 except AmiLoginRefused:
                     self.refused = True
-                    log.error("ami login refused", username=self._username)
+                    log.warning("ami login refused", username=self._username)
                     await asyncio.sleep(REFUSED_SECONDS)
                 except (SwitchUnavailable, OSError, TimeoutError, asyncio.CancelledError) as error:
                     task = asyncio.current_task()
@@ -225,7 +225,7 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
             self._events.put_nowait(event)
         except asyncio.QueueFull:
             # Events were lost, as in an outage: end the link, so that all is looked at anew.
-            log.error("ami events overflow")
+            log.warning("ami events overflow")
             if self.protocol is not None:
                 self.protocol.transport.abort()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+import structlog
+
 from billing.charging import SessionTerms
 from billing.clock import Clock
 from billing.money import Micros
@@ -16,6 +18,8 @@ from ivr.telephony import CallFacts
 
 MICROSECONDS = 1_000_000
 TIMELINE_MAX = 40
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +103,8 @@ class Call:
 
     def take(self, event: CallEvent) -> None:
         """Move on by the table of `states`; every step is kept with its moment."""
-        self.state = advance(self.state, event)
+        before, self.state = self.state, advance(self.state, event)
+        log.info("call moved", call_id=self.id, before=before, event_kind=event, after=self.state)
         if len(self.timeline) < TIMELINE_MAX:
             self.timeline.append((self.now_us(), self.state.value))
 

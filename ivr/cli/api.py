@@ -1,4 +1,4 @@
-"""The command line asks the running service over its own API, with the token of its state folder."""
+"""The command line asks the running service over its API, with the token of its state folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ivr.settings import Settings
 
-TOKEN_FILE: Final = "cli.token"
+TOKEN_FILE: Final = "cli.token"  # noqa: S105 - the name of a file
 ANSWER_SECONDS: Final = 5.0
 ANSWER_BYTES_MAX: Final = 10_000_000
 

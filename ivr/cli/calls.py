@@ -33,7 +33,8 @@ def list_calls(
         context.say(
             f"{record.call_id}  {(moment(record.started_us) or '')[:19]}  {record.did:<15} "
             f"{record.account or '-':<12} {record.talk_us / 1e6:>9.3f} s "
-            f"{format_amount(record.cost):>12} {record.currency or '':<3}  {record.end_reason or record.state}"
+            f"{format_amount(record.cost):>12} {record.currency or '':<3}  "
+            f"{record.end_reason or record.state}"
         )
 
 

@@ -59,7 +59,7 @@ def apply(file: Path, json: context.JsonFlag = False) -> None:
 @app.command()
 def export(file: Path) -> None:
     """Write the catalog of the database to a file (PINs and balances are not exported)."""
-    context.run(_export(context.settings(), file))
+    file.write_text(context.run(_export(context.settings())), encoding="utf-8")
     context.say(f"written to {file}")
 
 
@@ -97,10 +97,9 @@ async def _apply(settings: Settings, catalog: Catalog) -> Applied:
         return await apply_catalog(engine, catalog, clock=SystemClock(), pin_key=pin_key(settings))
 
 
-async def _export(settings: Settings, file: Path) -> None:
+async def _export(settings: Settings) -> str:
     from ivr.cli.database import database
     from ivr.directory.catalog_export import export as write
 
     async with database(settings) as engine:
-        text = await write(engine)
-    file.write_text(text, encoding="utf-8")
+        return await write(engine)

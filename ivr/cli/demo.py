@@ -49,7 +49,9 @@ async def _run() -> None:
         print(f"\nweb       http://{settings.web_host}:{settings.web_port}")
         for line in logins:
             print(f"login     {line}")
-        print(f"call it   any SIP phone on this machine: sip:{DEMO_DID}@127.0.0.1:{settings.sip_port}")
+        print(
+            f"call it   any SIP phone on this machine: sip:{DEMO_DID}@127.0.0.1:{settings.sip_port}"
+        )
         print("stop      Ctrl-C", flush=True)
         await until_stopped(service)
 

@@ -7,6 +7,7 @@ Reading it collects every mistake with file, line and field; only a file without
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -208,7 +209,7 @@ def _known(node: Node, tariffs: frozenset[str]) -> str | None:
     return name or None
 
 
-def _one_of(*allowed: str):  # type: ignore[no-untyped-def]  # a reader of one word
+def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in allowed:
             raise ValueError(f"write one of {', '.join(allowed)}")
@@ -217,7 +218,7 @@ def _one_of(*allowed: str):  # type: ignore[no-untyped-def]  # a reader of one w
     return parse
 
 
-def _form(pattern: re.Pattern[str], wish: str):  # type: ignore[no-untyped-def]  # as above
+def _form(pattern: re.Pattern[str], wish: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not pattern.fullmatch(text):
             raise ValueError(f"write {wish}")

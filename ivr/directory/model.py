@@ -23,7 +23,7 @@ DESTINATION_KINDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Where a topic leads: `sip:user@host:port`, `queue:name`, `demo:agent`, …"""
+    """Where a topic leads: `sip:user@host:port`, `queue:name`, or `demo:agent`."""
 
     kind: str
     target: str

@@ -161,7 +161,8 @@ def read(path: Path) -> Node:
     """
     notes = Notes(str(path))
     try:
-        text = path.open("rb").read(FILE_BYTES_MAX + 1)
+        with path.open("rb") as file:
+            text = file.read(FILE_BYTES_MAX + 1)
         if len(text) > FILE_BYTES_MAX:
             notes.add(1, "", f"larger than {FILE_BYTES_MAX} bytes")
             raise CatalogInvalid(notes.mistakes)

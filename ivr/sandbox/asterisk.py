@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import subprocess
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -46,13 +47,14 @@ class PrivateAsterisk:
         self.home = Home(root=folder.resolve())
         self._binary = binary
         low, _, high = rtp_ports.partition("-")
-        self._wanted = {
-            "sip": sip_port,
-            "rtp_low": int(low),
-            "rtp_high": int(high),
-            "agi_host": agi_host,
-            "agi_port": agi_port,
-        }
+        self.wanted = Ports(
+            sip=sip_port,
+            rtp_low=int(low),
+            rtp_high=int(high),
+            ami=0,
+            agi_host=agi_host,
+            agi_port=agi_port,
+        )
         self._prompts = prompts
         self._process: subprocess.Popen[bytes] | None = None
         self.pid = 0
@@ -74,7 +76,7 @@ class PrivateAsterisk:
             progress("adopting the private Asterisk that runs already")
             return
         self.ami_port = free_port()
-        ports = Ports(**self._wanted, ami=self.ami_port)  # type: ignore[arg-type]  # ints and a host
+        ports = replace(self.wanted, ami=self.ami_port)
         write(self.home, ports, self._binary, prompts=self._prompts)
         progress("starting the private Asterisk")
         log = (self.home.log / "console.log").open("wb")
@@ -88,7 +90,7 @@ class PrivateAsterisk:
             )
         self.pid = self._process.pid
         await self._ready()
-        state = {"pid": self.pid, "ami": self.ami_port, "wanted": self._wanted}
+        state = {"pid": self.pid, "ami": self.ami_port, "wanted": asdict(self.wanted)}
         secrets.write(self._state_file, json.dumps(state))
 
     async def stop(self) -> None:
@@ -117,7 +119,7 @@ class PrivateAsterisk:
         if not _is_asterisk(state["pid"]):
             return False
         self.pid = state["pid"]
-        if state["wanted"] != self._wanted:
+        if state["wanted"] != asdict(self.wanted):
             raise AsteriskFailed(
                 f"another private Asterisk (process {self.pid}) uses {self.home.root} with other "
                 "ports: stop its service, or choose another TALKMETER_STATE_DIR"

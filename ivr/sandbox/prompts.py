@@ -16,7 +16,12 @@ from typing import Final
 
 from ivr.sandbox.configure import PROMPTS
 
-VOICES: Final = {"en": (["flite", "-voice", "slt", "--setf", "duration_stretch=0.9"], ["espeak-ng", "-v", "en-us"])}
+VOICES: Final = {
+    "en": (
+        ["flite", "-voice", "slt", "--setf", "duration_stretch=0.9"],
+        ["espeak-ng", "-v", "en-us"],
+    )
+}
 TEXT_MAX: Final = 500
 
 

@@ -11,8 +11,7 @@ import shutil
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-
-RTP_SPACING = 10
+from typing import Self
 
 
 def free_udp_port() -> int:
@@ -30,7 +29,26 @@ def audio(file: Path) -> str:
 
 
 def press(digit: str) -> str:
+    """A digit as RFC 4733 events from the media port."""
     return f'  <nop><action><exec play_dtmf="{digit}"/></action></nop>\n'
+
+
+INFO = """  <send retrans="500"><![CDATA[
+      INFO [next_url] SIP/2.0
+      Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
+      From: "caller" <sip:{caller}@[local_ip]:[local_port]>;tag=[pid]SIPp[call_number]
+      To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+      Call-ID: [call_id]
+      CSeq: [cseq] INFO
+      Max-Forwards: 70
+      Content-Type: application/dtmf-relay
+      Content-Length: [len]
+
+      Signal={digit}
+      Duration=160
+  ]]></send>
+  <recv response="200"/>
+"""
 
 
 SDP = """
@@ -39,10 +57,10 @@ SDP = """
       s=-
       c=IN IP4 127.0.0.1
       t=0 0
-      m=audio [rtpstream_audio_port] RTP/AVP 0 101
+      m=audio [{media}] RTP/AVP 0 96
       a=rtpmap:0 PCMU/8000
-      a=rtpmap:101 telephone-event/8000
-      a=fmtp:101 0-15
+      a=rtpmap:96 telephone-event/8000
+      a=fmtp:96 0-15
       a=sendrecv
 """
 
@@ -80,7 +98,7 @@ BYE = """  <send retrans="500"><![CDATA[
       From: "caller" <sip:{caller}@[local_ip]:[local_port]>;tag=[pid]SIPp[call_number]
       To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
       Call-ID: [call_id]
-      CSeq: 2 BYE
+      CSeq: [cseq] BYE
       Max-Forwards: 70
       Content-Length: 0
   ]]></send>
@@ -138,6 +156,10 @@ AGENT_BYE = """  <send retrans="500"><![CDATA[
 """
 
 
+def sdp(sound: Path | None) -> str:
+    return SDP.replace("{media}", "rtpstream_audio_port" if sound else "media_port")
+
+
 def scenario(body: str) -> str:
     return (
         '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="talkmeter">\n'
@@ -153,16 +175,17 @@ class Sipp:
     arguments: list[str]
     process: asyncio.subprocess.Process | None = field(default=None)
 
-    async def __aenter__(self) -> Sipp:
-        self.process = await asyncio.create_subprocess_exec(
-            shutil.which("sipp") or "sipp",
-            *self.arguments,
-            "-nostdin",
-            cwd=self.folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=(self.folder / "stderr.txt").open("wb"),
-        )
+    async def __aenter__(self) -> Self:
+        with (self.folder / "stderr.txt").open("wb") as errors:
+            self.process = await asyncio.create_subprocess_exec(
+                shutil.which("sipp") or "sipp",
+                *self.arguments,
+                "-nostdin",
+                cwd=self.folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=errors,
+            )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -189,9 +212,14 @@ def caller(
 ) -> Sipp:
     """A caller that presses each digit so many seconds after the step before, then hangs up
     after a while, or waits to be hung up on."""
-    body = INVITE.format(caller=number, sdp=SDP) + (audio(sound) if sound else "")
+    # With a sound, audio leaves from SIPp's stream port and digits go by SIP INFO; without, digits
+    # are RFC 4733 events, which SIPp sends from its media port.
+    body = INVITE.format(caller=number, sdp=sdp(sound)) + (audio(sound) if sound else "")
     for after, keys in digits:
-        body += pause(after) + "".join(press(key) + pause(0.35) for key in keys)
+        body += pause(after)
+        for key in keys:
+            body += INFO.format(caller=number, digit=key) if sound else press(key)
+            body += pause(0.35)
     if hang_up_after is None:
         body += AWAIT_BYE.format(milliseconds=int(listen_seconds * 1000))
     else:
@@ -209,7 +237,8 @@ def agent(
     sound: Path | None = None,
 ) -> Sipp:
     """An agent that answers after a while, and hangs up after `talk_seconds` or never."""
-    body = ANSWER.format(ringing=pause(ring_seconds), sdp=SDP) + (audio(sound) if sound else "")
+    body = ANSWER.format(ringing=pause(ring_seconds), sdp=sdp(sound))
+    body += audio(sound) if sound else ""
     if talk_seconds is None:
         body += AWAIT_BYE.format(milliseconds=120_000)
     else:
@@ -230,7 +259,6 @@ def _sipp(
         arguments=[
             "-sf", str(file), "-i", "127.0.0.1", "-mi", "127.0.0.1",
             "-p", str(port or free_udp_port()), "-mp", str(media),
-            "-min_rtp_port", str(media), "-max_rtp_port", str(min(media + RTP_SPACING, 65535)),
             "-trace_err", "-trace_msg", "-timeout", "180", *arguments,
         ],
     )  # fmt: skip

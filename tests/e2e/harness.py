@@ -1,0 +1,286 @@
+"""One line under test: a private Asterisk, the service as a process of its own, its database.
+
+The service can be killed, frozen and restarted like in life; the test follows its log, which is
+facts with keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from billing.audit import verify as verify_ledger
+from billing.clock import SystemClock
+from billing.storage.engine import create
+from ivr.calls.audit import verify as verify_calls
+from ivr.calls.history import CallRecord, find
+from ivr.directory.catalog_apply import apply
+from ivr.directory.catalog_file import load_catalog
+from ivr.migrations import upgrade
+from ivr.sandbox.asterisk import PrivateAsterisk
+from ivr.sandbox.configure import free_port
+from ivr.sandbox.prompts import texts
+from ivr.settings import Settings
+
+PROMPTS = Path(__file__).parent.parent.parent / "asterisk-conf" / "prompts"
+PROMPT_BYTES = 400  # 50 ms
+ROOT = Path(__file__).parent.parent.parent
+DID = "18005550100"
+SECURE_DID = "18005550200"
+ALICE = "15551230001"
+BOB = "15551230002"
+POOR = "15551230003"
+STRANGER = "15559990000"
+
+CATALOG = """
+currency: USD
+tariffs:
+  cent: {{tiers: [{{price: 0.60/min}}]}}
+  setup: {{setup_fee: "5.00", tiers: [{{from: 0m, price: 0.50/min}}, {{from: 20m, price: 0.1/min}}]}}
+clients:
+  acme:
+    title: Acme
+    split: {{provider: 30%, client: 70%}}
+    dids:
+      "18005550100":
+        tariff: cent
+        access: {{trust_caller_id: true, pin: optional}}
+        topics:
+          1: {{name: Billing, destination: "sip:agent@127.0.0.1:{agent_port}"}}
+          2: {{name: Network, destination: "queue:network"}}
+          3: {{name: Software, destination: "sip:agent@127.0.0.1:{agent_port}", tariff: setup}}
+          4: {{name: Nobody, destination: "sip:agent@127.0.0.1:{dead_port}"}}
+          0: {{name: Operator, destination: "demo:agent"}}
+      "18005550200":
+        tariff: cent
+        access: {{trust_caller_id: false, pin: required}}
+        topics:
+          0: {{name: Operator, destination: "demo:agent"}}
+accounts:
+  alice: {{phones: ["15551230001"], pin: "471100", number: "100001", opening_balance: "20.00"}}
+  bob: {{mode: postpaid, credit_limit: "9.00", phones: ["15551230002"], pin: "471200"}}
+  poor: {{phones: ["15551230003"], pin: "471300", number: "100003", opening_balance: "0.20"}}
+"""
+
+
+def short_prompts(folder: Path) -> Path:
+    """Prompts of 50 ms each: the flow is the same, the tests are quick."""
+    target = folder / "prompts" / "en"
+    target.mkdir(parents=True)
+    for name in texts(PROMPTS / "en.txt"):
+        seconds = 20 if name.startswith("demo-agent") else 0.05
+        (target / f"{name}.ulaw").write_bytes(b"\xff" * int(8000 * seconds))
+    return target.parent
+
+
+@dataclass
+class Line:
+    """What a test holds in its hands."""
+
+    settings: Settings
+    asterisk: PrivateAsterisk
+    agent_port: int
+    environment: dict[str, str]
+    process: asyncio.subprocess.Process | None = None
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    reader: asyncio.Task[None] | None = None
+
+    @property
+    def sip_port(self) -> int:
+        return self.settings.sip_port
+
+    async def start(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "error", "-m", "ivr", "serve",
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self.reader = asyncio.create_task(self._read(), name="service-log")
+        await self.log("service ready", since=len(self.seen))
+
+    async def _read(self) -> None:
+        assert self.process
+        assert self.process.stderr
+        while line := await self.process.stderr.readline():
+            try:
+                fact = json.loads(line)
+            except ValueError:
+                fact = {"event": line.decode().strip()}
+            self.seen.append(fact)
+            self.arrived.set()
+
+    async def log(
+        self, event: str, *, since: int = 0, seconds_max: float = 20, **facts: object
+    ) -> dict[str, Any]:
+        """Wait for a line of the log."""
+        try:
+            async with asyncio.timeout(seconds_max):
+                while True:
+                    self.arrived.clear()
+                    for fact in self.seen[since:]:
+                        if fact.get("event") == event and all(
+                            fact.get(key) == value for key, value in facts.items()
+                        ):
+                            return fact
+                    await self.arrived.wait()
+        except TimeoutError:
+            lines = "\n".join(map(str, self.seen[-40:]))
+            raise AssertionError(f"never logged: {event} {facts}\n{lines}") from None
+
+    async def state(self, after: str, **facts: object) -> dict[str, Any]:
+        return await self.log("call moved", after=after, **facts)
+
+    def signal(self, number: int) -> None:
+        assert self.process
+        self.process.send_signal(number)
+
+    async def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        assert self.process
+        await self.process.wait()
+
+    async def stop(self) -> None:
+        if self.process and self.process.returncode is None:
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(20):
+                    await self.process.wait()
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+        if self.reader:
+            await self.reader
+
+    async def record(self, call_id: str) -> CallRecord | None:
+        engine = create(self.settings.url)
+        async with engine.connect() as connection:
+            record = await find(connection, call_id)
+        await engine.dispose()
+        return record
+
+    async def ended(self, call_id: str, *, seconds_max: float = 20) -> CallRecord:
+        """Wait until the call's row says that it is over."""
+
+        async def look() -> CallRecord | None:
+            record = await self.record(call_id)
+            return record if record and record.ended_us else None
+
+        return await until(look, seconds_max)
+
+    async def prove(self) -> None:
+        """Every invariant of the ledger and of the calls."""
+        engine = create(self.settings.url)
+        checks = [*await verify_ledger(engine), *await verify_calls(engine)]
+        await engine.dispose()
+        assert [check for check in checks if not check.ok] == []
+
+    async def balance(self, account: str) -> int:
+        engine = create(self.settings.url)
+        async with engine.connect() as connection:
+            row = await connection.exec_driver_sql(
+                "SELECT posted, held FROM accounts WHERE kind = 'caller' AND code = "
+                + ("?" if "sqlite" in self.settings.url else "$1"),
+                (account,),
+            )
+            posted, held = row.one()
+        await engine.dispose()
+        assert held == 0
+        return int(posted)
+
+    def cel(self, call: CallRecord) -> float:
+        """Talk seconds of the latest call as Asterisk wrote them down, read by hand."""
+        import csv
+
+        bridges: dict[str, list[float]] = {}
+        exits: dict[str, list[float]] = {}
+        with self.asterisk.home.cel.open() as file:
+            for kind, at, _, _, _, extra in csv.reader(file):
+                if kind.startswith("BRIDGE"):
+                    bridge = json.loads(extra)["bridge_id"]
+                    (bridges if kind == "BRIDGE_ENTER" else exits).setdefault(bridge, []).append(
+                        float(at)
+                    )
+        talks = [
+            (sorted(times)[1], min(exits[bridge]))
+            for bridge, times in bridges.items()
+            if len(times) > 1 and bridge in exits
+        ]
+        start, end = min(talks, key=lambda talk: abs(talk[0] - (call.answered_us or 0) / 1e6))
+        return end - start
+
+
+async def until(look: Callable[[], Any], seconds_max: float = 20) -> Any:
+    """Look until there is something, with a limit."""
+    deadline = time.monotonic() + seconds_max
+    while True:
+        found = await look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, "it never came"
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def line_under_test(
+    folder: Path, asterisk: PrivateAsterisk, *, agent_port: int, database_url: str = ""
+) -> AsyncIterator[Line]:
+    """A fresh database and service on an Asterisk that goes on from test to test."""
+    wanted = asterisk.wanted
+    settings = Settings(
+        state_dir=folder,
+        database_url=database_url,
+        asterisk="external",
+        sip_port=wanted.sip,
+        agi_port=wanted.agi_port,
+        ami_port=asterisk.ami_port,
+        ami_secret=asterisk.ami_secret,
+        cel_file=asterisk.home.cel,
+        web_port=free_port(),
+    )
+    engine = create(settings.url)
+    await upgrade(engine)
+    file = folder / "catalog.yaml"
+    file.write_text(CATALOG.format(agent_port=agent_port, dead_port=free_port()))
+    from ivr.app import pin_key
+
+    await apply(engine, load_catalog(file), clock=SystemClock(), pin_key=pin_key(settings))
+    await engine.dispose()
+    line = Line(
+        settings=settings,
+        asterisk=asterisk,
+        agent_port=agent_port,
+        environment=os.environ
+        | {
+            "TALKMETER_STATE_DIR": str(folder),
+            "TALKMETER_DATABASE_URL": settings.url,
+            "TALKMETER_ASTERISK": "external",
+            "TALKMETER_SIP_PORT": str(settings.sip_port),
+            "TALKMETER_AGI_PORT": str(settings.agi_port),
+            "TALKMETER_AMI_PORT": str(asterisk.ami_port),
+            "TALKMETER_AMI_SECRET": asterisk.ami_secret,
+            "TALKMETER_CEL_FILE": str(asterisk.home.cel),
+            "TALKMETER_WEB_PORT": str(settings.web_port),
+            "TALKMETER_LOG_FORMAT": "json",
+            "TALKMETER_DRAIN_SECONDS": "1",
+        },
+    )
+    await line.start()
+    try:
+        yield line
+    finally:
+        await line.stop()
