@@ -108,6 +108,12 @@ class Call:
         if len(self.timeline) < TIMELINE_MAX:
             self.timeline.append((self.now_us(), self.state.value))
 
+    def ask(self, what: str) -> None:
+        """Note what the caller is being asked for: `account`, `pin`, `topic`, or nothing."""
+        self.asking = what
+        if what:
+            log.info("asked", call_id=self.id, asking=what)
+
     def now_us(self) -> int:
         """Wall time in microseconds, for records."""
         return int(self.clock.now().timestamp() * MICROSECONDS)

@@ -66,7 +66,7 @@ def export(file: Path) -> None:
 def read(file: Path, *, json: bool) -> Catalog:
     """Read a catalog, or print all its mistakes and exit 1."""
     from ivr.directory.catalog_file import load_catalog
-    from ivr.directory.yaml_reader import CatalogInvalid
+    from ivr.directory.mistakes import CatalogInvalid
 
     try:
         return load_catalog(file)

@@ -1,18 +1,13 @@
-"""Tariffs of the catalog file, with their shorthands, and back to what a file would say."""
+"""Tariffs of the catalog file, with their shorthands."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
-from billing.domain.notation import (
-    parse_days,
-    parse_duration,
-    parse_minute,
-    parse_price,
-)
-from billing.domain.tariffs import Period, RoundingRule, Tariff, Tier
+from billing.domain.notation import parse_days, parse_duration, parse_minute, parse_price
+from billing.domain.tariffs import Period, Problem, RoundingRule, Tariff, Tier
 from billing.errors import InvalidTariff
-from billing.money import DECIMALS_MAX, Rounding, parse_amount
+from billing.money import DECIMALS_MAX, Micros, Rounding, parse_amount
 from ivr.directory.yaml_reader import Node
 
 FIELDS: Final = frozenset(
@@ -31,37 +26,34 @@ FIELDS: Final = frozenset(
 
 
 def read_tariff(name: str, node: Node, currency: str) -> Tariff | None:
-    """Read one tariff; None when it has mistakes, which are noted."""
+    """Read one tariff; what is wrong with it is noted, and None where it makes no price list."""
     fields = node.map(FIELDS)
-    before = len(node.notes.mistakes)
     increment = fields["increment"].read(parse_duration, 1)
-    tiers = _tiers(fields["tiers"].need(), increment)
-    periods = tuple(_period(child, increment) for child in fields["periods"].list())
-    parsed = {
-        "setup_fee": fields["setup_fee"].read(parse_amount, 0),
-        "minimum_seconds": fields["minimum"].read(parse_duration, 0),
-        "free_seconds": fields["free"].read(parse_duration, 0),
-        "minimum_cost": fields["minimum_cost"].read(parse_amount, 0),
-    }
     maximum = fields["maximum_cost"]
-    rounding = _rounding(fields["rounding"])
-    if len(node.notes.mistakes) > before:
-        return None
     try:
         return Tariff(
             name=name,
             currency=currency,
-            tiers=tiers,
-            periods=periods,
-            rounding=rounding,
-            maximum_cost=maximum.read(parse_amount, 0) if maximum.given else None,
-            **parsed,
+            tiers=_tiers(fields["tiers"].need(), increment),
+            periods=tuple(_period(child, increment) for child in fields["periods"].list()),
+            rounding=_rounding(fields["rounding"]),
+            setup_fee=fields["setup_fee"].read(parse_amount, 0),
+            minimum_seconds=fields["minimum"].read(parse_duration, 0),
+            free_seconds=fields["free"].read(parse_duration, 0),
+            minimum_cost=fields["minimum_cost"].read(parse_amount, 0),
+            maximum_cost=maximum.read(_amount_or_none, None) if maximum.given else None,
         )
     except InvalidTariff as error:
-        place = str(error.facts["field"])
-        target = fields.get(place.partition("[")[0].partition(".")[0], node)
-        target.notes.add(target.line, f"{node.place}.{place}", str(error.facts["reason"]))
+        for place, reason in cast("tuple[Problem, ...]", error.facts["problems"]):
+            target = node.at(place)
+            # A default that stands in for something unreadable is no mistake of its own.
+            if not node.notes.has(target.place):
+                target.wrong(reason)
         return None
+
+
+def _amount_or_none(text: str) -> Micros | None:
+    return parse_amount(text)
 
 
 def _tiers(node: Node, increment: int) -> tuple[Tier, ...]:

@@ -1,62 +1,29 @@
 """YAML with line numbers and manners: what was written where, and every mistake at once.
 
 Only plain values, lists and maps are read: no tags, no anchors (so no bombs), no key twice, and
-nothing too large or too deep.
+nothing too large or too deep. Nothing is ever constructed from the file but text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 import yaml
 
 from billing.errors import BillingError
+from ivr.directory.mistakes import CatalogInvalid, Notes
 
-FILE_BYTES_MAX: Final = 10_000_000
+FILE_BYTES_MAX: Final = 4_000_000
 DEPTH_MAX: Final = 20
-NODES_MAX: Final = 500_000
-MISTAKES_MAX: Final = 200
+NODES_MAX: Final = 200_000
+_NULL: Final = "tag:yaml.org,2002:null"
+_STEP: Final = re.compile(r"([a-z_]+)|\[(\d+)\]", re.ASCII)
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
-    """One thing that is wrong, and where."""
-
-    file: str
-    line: int
-    field: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.field}: {self.message}"
-
-
-class CatalogInvalid(Exception):
-    """The file has mistakes; nothing of it was applied."""
-
-    def __init__(self, mistakes: list[Mistake]) -> None:
-        self.mistakes = sorted(mistakes, key=lambda mistake: mistake.line)
-        super().__init__("\n".join(map(str, self.mistakes)))
-
-
-@dataclass(slots=True)
-class Notes:
-    """Collects mistakes of one file."""
-
-    file: str
-    mistakes: list[Mistake] = field(default_factory=list)
-
-    def add(self, line: int, place: str, message: str) -> None:
-        """Note one mistake; after a few hundred nobody reads on."""
-        if len(self.mistakes) < MISTAKES_MAX:
-            self.mistakes.append(
-                Mistake(file=self.file, line=line, field=place or "file", message=message)
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +44,13 @@ class Node:
     def given(self) -> bool:
         """Tell whether anything stands there; `null` and nothing are the same."""
         return self.raw is not None and not (
-            isinstance(self.raw, yaml.ScalarNode) and self.raw.tag == "tag:yaml.org,2002:null"
+            isinstance(self.raw, yaml.ScalarNode) and self.raw.tag == _NULL
         )
+
+    @property
+    def is_map(self) -> bool:
+        """Tell whether a map stands there."""
+        return isinstance(self.raw, yaml.MappingNode)
 
     def wrong(self, message: str) -> None:
         """Note a mistake here."""
@@ -91,22 +63,23 @@ class Node:
         if not isinstance(self.raw, yaml.MappingNode):
             self.wrong("a map is needed here")
             return
-        seen: set[str] = set()
+        seen: dict[str, int] = {}
         for key, value in self.raw.value:
-            name = str(key.value)
-            child = Node(value, f"{self.place}.{name}" if self.place else name, self.notes)
-            if not isinstance(key, yaml.ScalarNode) or name in seen:
-                self.notes.add(key.start_mark.line + 1, child.place, "stands here twice")
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                self.notes.add(line, self.place, "a name must be a single value")
                 continue
-            seen.add(name)
+            name: str = key.value
+            child = Node(value, self._below(name), self.notes)
+            if name in seen:
+                self.notes.add(line, child.place, f"stands at line {seen[name]} already")
+                continue
+            seen[name] = line
             yield name, child
 
     def map(self, known: frozenset[str]) -> dict[str, Node]:
         """Read a map whose names are fixed; others are mistakes. Missing names are empty."""
-        found = {
-            name: Node(None, f"{self.place}.{name}" if self.place else name, self.notes, self.line)
-            for name in known
-        }
+        found = {name: Node(None, self._below(name), self.notes, self.line) for name in known}
         for name, child in self.items():
             if name in known:
                 found[name] = child
@@ -151,6 +124,28 @@ class Node:
             self.wrong("is missing")
         return self
 
+    def at(self, path: str) -> Node:
+        """Go down to a place such as `tiers[1].from`, on the line of what stands there, if any."""
+        raw, line = self.raw, self.line
+        for name, number in _STEP.findall(path):
+            raw = _child(raw, name, number)
+            if raw is None:
+                break
+            line = raw.start_mark.line + 1
+        return Node(None, self._below(path), self.notes, line)
+
+    def _below(self, name: str) -> str:
+        return f"{self.place}.{name}" if self.place else name
+
+
+def _child(raw: yaml.Node | None, name: str, number: str) -> yaml.Node | None:
+    values: list[yaml.Node] = []
+    if name and isinstance(raw, yaml.MappingNode):
+        values = [value for key, value in raw.value if key.value == name]
+    elif number and isinstance(raw, yaml.SequenceNode):
+        values = raw.value[int(number) :]
+    return values[0] if values else None
+
 
 def read(path: Path) -> Node:
     """Read a file to its root node.
@@ -161,28 +156,42 @@ def read(path: Path) -> Node:
     """
     notes = Notes(str(path))
     try:
-        with path.open("rb") as file:
-            text = file.read(FILE_BYTES_MAX + 1)
-        if len(text) > FILE_BYTES_MAX:
-            notes.add(1, "", f"larger than {FILE_BYTES_MAX} bytes")
-            raise CatalogInvalid(notes.mistakes)
-        root = yaml.compose(text.decode("utf-8"), Loader=_Loader)
-    except OSError as error:
-        notes.add(1, "", error.strerror or "cannot be read")
-        raise CatalogInvalid(notes.mistakes) from None
-    except UnicodeDecodeError:
-        notes.add(1, "", "not UTF-8 text")
-        raise CatalogInvalid(notes.mistakes) from None
+        root = yaml.compose(_text(path), Loader=_Loader)
+    except yaml.reader.ReaderError as error:
+        notes.add(_line(path, error.position), "", "a character that no text file has")
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "not YAML"
         notes.add(mark.line + 1 if mark else 1, "", str(problem))
-        raise CatalogInvalid(notes.mistakes) from None
-    return Node(root, "", notes)
+    except UnicodeDecodeError as error:
+        notes.add(error.object.count(b"\n", 0, error.start) + 1, "", "not UTF-8 text")
+    except OSError as error:
+        notes.add(1, "", error.strerror or "cannot be read")
+    except _TooLarge:
+        notes.add(1, "", f"larger than {FILE_BYTES_MAX} bytes")
+    else:
+        return Node(root, "", notes)
+    raise CatalogInvalid(notes.mistakes)
+
+
+class _TooLarge(Exception):
+    """The file is longer than anybody writes."""
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(FILE_BYTES_MAX + 1)
+    if len(content) > FILE_BYTES_MAX:
+        raise _TooLarge
+    return content.decode("utf-8-sig")
+
+
+def _line(path: Path, position: int) -> int:
+    return _text(path).count("\n", 0, position) + 1
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes, within limits and without anchors."""
+    """Composes nodes, within limits, without anchors and without tags."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
@@ -191,18 +200,21 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse what no price list needs."""
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # the library has no types here
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.MarkedYAMLError(
-                problem="anchors and aliases are not read", problem_mark=event.start_mark
-            )
+            raise _refused("anchors and aliases are not read", event)
+        if getattr(event, "tag", None):
+            raise _refused("tags are not read", event)
         self._depth += 1
         self._nodes += 1
         if self._depth > DEPTH_MAX or self._nodes > NODES_MAX:
-            raise yaml.MarkedYAMLError(
-                problem="too deep or too large", problem_mark=event.start_mark
-            )
+            raise _refused("too deep or too large", event)
         try:
             return super().compose_node(parent, index)
         finally:
             self._depth -= 1
+
+
+def _refused(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
+    mark = event.start_mark
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)  # type: ignore[arg-type]  # the stubs know two kinds of marks

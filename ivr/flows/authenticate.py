@@ -37,7 +37,7 @@ async def authenticate(leg: CallLeg, call: Call, did: Did, desk: Desk) -> str:
     greeting: tuple[str, ...] = (Prompt.WELCOME,)
     for _ in range(TRIES_MAX):
         account = claimed or await _ask_account(leg, call, desk, greeting)
-        call.asking = "pin"
+        call.ask("pin")
         pin = await leg.collect(
             *(greeting if claimed else ()),
             Prompt.ENTER_PIN,
@@ -45,7 +45,7 @@ async def authenticate(leg: CallLeg, call: Call, did: Did, desk: Desk) -> str:
             wait_seconds=INPUT_SECONDS,
         )
         if await desk.check_pin(account, pin) and account:
-            call.asking = ""
+            call.ask("")
             return account
         greeting = (Prompt.LOGIN_WRONG,)
     raise CallEnds(EndReason.LOGIN_FAILED)
@@ -54,7 +54,7 @@ async def authenticate(leg: CallLeg, call: Call, did: Did, desk: Desk) -> str:
 async def _ask_account(
     leg: CallLeg, call: Call, desk: Desk, greeting: tuple[str, ...]
 ) -> str | None:
-    call.asking = "account"
+    call.ask("account")
     digits = await leg.collect(
         *greeting,
         Prompt.ENTER_ACCOUNT,

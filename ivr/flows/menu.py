@@ -23,7 +23,7 @@ async def choose_topic(leg: CallLeg, call: Call, did: Did, introduction: tuple[s
         CallEnds: nothing valid was chosen and there is no operator.
 
     """
-    call.asking = "topic"
+    call.ask("topic")
     choices = {topic.digit: topic for topic in did.topics}
     offer = _offer(did)
     before = introduction
@@ -31,10 +31,10 @@ async def choose_topic(leg: CallLeg, call: Call, did: Did, introduction: tuple[s
         digits = await leg.collect(*before, *offer, digits_max=1, wait_seconds=CHOICE_SECONDS)
         topic = choices.get(int(digits)) if digits.isdecimal() else None
         if topic:
-            call.asking = ""
+            call.ask("")
             return topic
         before = (Prompt.CHOICE_INVALID if digits else Prompt.CHOICE_MISSING,)
-    call.asking = ""
+    call.ask("")
     if OPERATOR_DIGIT in choices:
         return choices[OPERATOR_DIGIT]
     raise CallEnds(EndReason.NO_CHOICE)

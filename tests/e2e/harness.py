@@ -29,6 +29,7 @@ from ivr.directory.catalog_file import load_catalog
 from ivr.migrations import upgrade
 from ivr.sandbox.asterisk import PrivateAsterisk
 from ivr.sandbox.configure import free_port
+from ivr.sandbox.phone import Phone
 from ivr.sandbox.prompts import texts
 from ivr.settings import Settings
 
@@ -41,6 +42,7 @@ ALICE = "15551230001"
 BOB = "15551230002"
 POOR = "15551230003"
 STRANGER = "15559990000"
+SLICE_SECONDS = 5
 
 CATALOG = """
 currency: USD
@@ -69,7 +71,7 @@ clients:
 accounts:
   alice: {{phones: ["15551230001"], pin: "471100", number: "100001", opening_balance: "20.00"}}
   bob: {{mode: postpaid, credit_limit: "9.00", phones: ["15551230002"], pin: "471200"}}
-  poor: {{phones: ["15551230003"], pin: "471300", number: "100003", opening_balance: "0.20"}}
+  poor: {{phones: ["15551230003"], pin: "471300", number: "100003", opening_balance: "0.08"}}
 """
 
 
@@ -141,6 +143,11 @@ class Line:
             lines = "\n".join(map(str, self.seen[-40:]))
             raise AssertionError(f"never logged: {event} {facts}\n{lines}") from None
 
+    async def after(self, event: str, *, since: int, **facts: object) -> int:
+        """Wait for a line of the log and return the place behind it."""
+        fact = await self.log(event, since=since, **facts)
+        return self.seen.index(fact, since) + 1
+
     async def state(self, after: str, **facts: object) -> dict[str, Any]:
         return await self.log("call moved", after=after, **facts)
 
@@ -173,6 +180,15 @@ class Line:
         await engine.dispose()
         return record
 
+    def phone(self, number: str) -> Phone:
+        """A caller with a phone of our own, for tests that decide step by step."""
+        return Phone(server=("127.0.0.1", self.sip_port), from_number=number)
+
+    async def only_call(self) -> str:
+        """The id of the call that began last."""
+        began = [fact for fact in self.seen if fact.get("event") == "call began"]
+        return str(began[-1]["call_id"])
+
     async def ended(self, call_id: str, *, seconds_max: float = 20) -> CallRecord:
         """Wait until the call's row says that it is over."""
 
@@ -201,6 +217,14 @@ class Line:
         await engine.dispose()
         assert held == 0
         return int(posted)
+
+    async def top_up(self, account: str, amount: str) -> None:
+        """Add money from another process, as an operator at the command line does."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ivr", "topup", account, amount, "--key", f"{time.time_ns()}",
+            cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert await process.wait() == 0
 
     def cel(self, call: CallRecord) -> float:
         """Talk seconds of the latest call as Asterisk wrote them down, read by hand."""
@@ -277,6 +301,9 @@ async def line_under_test(
             "TALKMETER_WEB_PORT": str(settings.web_port),
             "TALKMETER_LOG_FORMAT": "json",
             "TALKMETER_DRAIN_SECONDS": "1",
+            "TALKMETER_SLICE_SECONDS": str(SLICE_SECONDS),
+            "TALKMETER_RENEW_SECONDS": "3",
+            "TALKMETER_RING_SECONDS": "5",
         },
     )
     await line.start()

@@ -117,8 +117,14 @@ AWAIT_BYE = """  <recv request="BYE" timeout="{milliseconds}"/>
   ]]></send>
 """
 
-ANSWER = """  <recv request="INVITE" rrs="true"/>
-  <send><![CDATA[
+KEEP_NAMES = """  <recv request="INVITE" rrs="true"><action>
+    <ereg regexp=".*" search_in="hdr" header="From:" assign_to="calling"/>
+    <ereg regexp=".*" search_in="hdr" header="To:" assign_to="called"/>
+  </action></recv>
+"""
+PLAIN_INVITE = '  <recv request="INVITE" rrs="true"/>\n'
+
+ANSWER = """{invite}  <send><![CDATA[
       SIP/2.0 180 Ringing
       [last_Via:]
       [last_From:]
@@ -145,8 +151,8 @@ ANSWER = """  <recv request="INVITE" rrs="true"/>
 AGENT_BYE = """  <send retrans="500"><![CDATA[
       BYE [next_url] SIP/2.0
       Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-      From: <sip:agent@[local_ip]:[local_port]>;tag=[pid]SIPpAgent[call_number]
-      [last_From:]
+      From: [$called];tag=[pid]SIPpAgent[call_number]
+      To: [$calling]
       Call-ID: [call_id]
       CSeq: 1 BYE
       Max-Forwards: 70
@@ -237,13 +243,33 @@ def agent(
     sound: Path | None = None,
 ) -> Sipp:
     """An agent that answers after a while, and hangs up after `talk_seconds` or never."""
-    body = ANSWER.format(ringing=pause(ring_seconds), sdp=sdp(sound))
+    invite = PLAIN_INVITE if talk_seconds is None else KEEP_NAMES
+    body = ANSWER.format(invite=invite, ringing=pause(ring_seconds), sdp=sdp(sound))
     body += audio(sound) if sound else ""
     if talk_seconds is None:
         body += AWAIT_BYE.format(milliseconds=120_000)
     else:
         body += pause(talk_seconds) + AGENT_BYE
     return _sipp(folder, "agent", body, ["-m", str(calls)], port=port)
+
+
+REJECT = """  <recv request="INVITE"/>
+  <send retrans="500"><![CDATA[
+      SIP/2.0 {status}
+      [last_Via:]
+      [last_From:]
+      [last_To:];tag=[pid]SIPpAgent[call_number]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Content-Length: 0
+  ]]></send>
+  <recv request="ACK"/>
+"""
+
+
+def rejecting_agent(folder: Path, *, port: int, status: str) -> Sipp:
+    """An agent whose phone does not take the call."""
+    return _sipp(folder, "agent", REJECT.format(status=status), ["-m", "1"], port=port)
 
 
 def _sipp(
