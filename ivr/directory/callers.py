@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
-from typing import Final
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.errors import InvalidInput
 from billing.storage.engine import for_writing
+from ivr.directory.model import NUMBER, PIN
 from ivr.directory.pins import hash_pin
 from ivr.directory.store import bump_stamp
 from ivr.tables import phones, pins
-
-NUMBER: Final = re.compile(r"\+?([0-9]{2,20})", re.ASCII)
-PIN: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
 
 
 async def set_phones_and_pin(

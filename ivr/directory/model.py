@@ -12,6 +12,11 @@ from billing.domain.tariffs import Tariff
 from billing.errors import InvalidInput, UnknownTariff
 from billing.money import Micros
 
+CODE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+NUMBER: Final = re.compile(r"\+?[0-9]{2,20}", re.ASCII)
+ACCOUNT_NUMBER: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
+PIN: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
+PORT_MAX: Final = 65_535
 DESTINATION_KINDS: Final = {
     "sip": re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,128}(:\d{1,5})?", re.ASCII),
     "demo": re.compile(r"agent", re.ASCII),
@@ -40,8 +45,11 @@ class Destination:
         pattern = DESTINATION_KINDS.get(kind)
         if not colon or pattern is None:
             raise InvalidInput(reason=f"begin with one of {', '.join(DESTINATION_KINDS)}")
-        if not pattern.fullmatch(target):
+        match = pattern.fullmatch(target)
+        if match is None:
             raise InvalidInput(reason=f"not a {kind}: destination")
+        if kind == "sip" and match[1] and not 0 < int(match[1][1:]) <= PORT_MAX:
+            raise InvalidInput(reason="not a port")
         return Destination(kind=kind, target=target)
 
     def __str__(self) -> str:
@@ -102,7 +110,7 @@ class TariffVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """All of it at one moment."""
+    """All of it at one moment; `numbers` are the account numbers that callers key in."""
 
     dids: Mapping[str, Did]
     clients: Mapping[str, Client]

@@ -1,0 +1,117 @@
+"""Clients of the catalog file: how their revenue is shared, their DIDs and topics."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from billing.domain.notation import parse_percent
+from billing.domain.splits import Share, check_shares
+from billing.errors import InvalidShares
+from ivr.directory.catalog_words import Taken, named, not_negative, one_of, title, truth, zone
+from ivr.directory.model import NUMBER, Access, Client, Destination, Did, Topic
+from ivr.directory.yaml_reader import Node
+
+PARTIES: Final = ("provider", "client", "reseller", "referrer")
+NAMED_PARTIES: Final = frozenset({"reseller", "referrer"})
+TITLE_MAX: Final = 200
+NAME_MAX: Final = 64
+DIGITS: Final = frozenset("0123456789")
+_NOWHERE: Final = Destination(kind="demo", target="agent")
+
+
+def read_client(
+    code: str, node: Node, currency: str, tariffs: frozenset[str], taken: Taken
+) -> tuple[Client, list[Did]]:
+    """Read one client with its DIDs; what is wrong is noted, with something harmless in place."""
+    fields = node.map(frozenset({"title", "split", "dids"}))
+    client = Client(
+        code=code,
+        title=fields["title"].read(title(TITLE_MAX), code),
+        currency=currency,
+        shares=_shares(code, fields["split"].need()),
+    )
+    dids = [_did(number, child, code, tariffs, taken) for number, child in fields["dids"].items()]
+    return client, dids
+
+
+def _shares(client: str, node: Node) -> tuple[Share, ...]:
+    """Read `{provider: 30%, client: 70%}`.
+
+    A reseller or referrer has the account of this client's reseller or referrer, unless accounts
+    are named: `referrer: {partner-a: 5%, partner-b: 3%}`.
+    """
+    fields = node.map(frozenset(PARTIES))
+    before = len(node.notes.mistakes)
+    shares: list[Share] = []
+    for party in PARTIES:
+        child = fields[party]
+        if party in NAMED_PARTIES and child.is_map:
+            shares += [
+                _share(party, account, part)
+                for account, part in child.items()
+                if named(account, part)
+            ]
+        elif child.given:
+            shares.append(_share(party, "provider" if party == "provider" else client, child))
+    if node.given and len(node.notes.mistakes) == before:
+        try:
+            check_shares(shares)
+        except InvalidShares as error:
+            node.wrong(str(error.facts["reason"]))
+    return tuple(shares)
+
+
+def _share(party: str, account: str, node: Node) -> Share:
+    return Share(kind=party, account=account, basis_points=node.read(parse_percent, 0))
+
+
+def _did(number: str, node: Node, client: str, tariffs: frozenset[str], taken: Taken) -> Did:
+    fields = node.map(frozenset({"kind", "monthly_fee", "timezone", "tariff", "access", "topics"}))
+    if not NUMBER.fullmatch(number):
+        node.wrong("a DID is 2 to 20 digits")
+    digits = number.removeprefix("+")
+    taken.take("DID", digits, node)
+    kind = fields["kind"].read(one_of("local", "premium"), "local")
+    topics = fields["topics"].need()
+    if topics.is_map and not list(topics.items()):
+        topics.wrong("at least one topic is needed")
+    return Did(
+        number=digits,
+        client=client,
+        kind=kind,
+        monthly_fee=fields["monthly_fee"].read(not_negative, 0),
+        timezone=fields["timezone"].read(zone, "UTC"),
+        tariff=_known(fields["tariff"].need(), tariffs) or "",
+        access=_access(fields["access"], kind),
+        topics=tuple(_topic(digit, child, tariffs) for digit, child in topics.items()),
+    )
+
+
+def _access(node: Node, kind: str) -> Access:
+    fields = node.map(frozenset({"trust_caller_id", "pin"}))
+    access = Access(
+        trust_caller_id=fields["trust_caller_id"].read(truth, default=False),
+        pin=fields["pin"].read(one_of("required", "optional", "never"), "required"),
+    )
+    if kind == "local" and access.pin == "never" and not access.trust_caller_id:
+        node.wrong("nobody could get in: trust the caller id, or ask for a PIN")
+    return access
+
+
+def _topic(digit: str, node: Node, tariffs: frozenset[str]) -> Topic:
+    fields = node.map(frozenset({"name", "destination", "tariff"}))
+    if digit not in DIGITS:
+        node.wrong("a topic is one digit, 0 to 9")
+    return Topic(
+        digit=int(digit) if digit in DIGITS else 0,
+        name=fields["name"].need().read(title(NAME_MAX), ""),
+        destination=fields["destination"].need().read(Destination.parse, _NOWHERE),
+        tariff=_known(fields["tariff"], tariffs),
+    )
+
+
+def _known(node: Node, tariffs: frozenset[str]) -> str | None:
+    name = node.text()
+    if name and name not in tariffs:
+        node.wrong(f"there is no tariff {name!r}; known: {', '.join(sorted(tariffs)) or 'none'}")
+    return name or None
