@@ -92,12 +92,9 @@ def _account(code: str, node: Node, taken: Taken) -> CatalogAccount:
         frozenset({"mode", "number", "credit_limit", "opening_balance", "phones", "pin"})
     )
     mode = fields["mode"].read(one_of("prepaid", "postpaid"), "prepaid")
-    if (
-        mode == "prepaid"
-        and fields["credit_limit"].given
-        and not node.notes.has(f"{node.place}.mode")
-    ):
-        fields["credit_limit"].wrong("only a postpaid account has a credit limit")
+    limit = fields["credit_limit"]
+    if limit.given and mode == "prepaid" and not node.notes.has(fields["mode"].place):
+        limit.wrong("only a postpaid account has a credit limit")
     number = fields["number"].read(form(ACCOUNT_NUMBER, "4 to 12 digits"), "") or None
     taken.take("account number", number, fields["number"])
     return CatalogAccount(
