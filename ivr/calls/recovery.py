@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 import structlog
 
 from billing.charging import Charging, OpenSession
-from billing.clock import Clock
+from billing.clock import Clock, microseconds_of
 from billing.errors import BillingError
 from ivr.calls.call import MICROSECONDS, Call, Granted
 from ivr.calls.closing import Closing, StillOpen
@@ -92,6 +92,12 @@ class Recovery:
             if self._registry.find(session.terms.session_id) is None
         ]
         await self._finish_adopted()
+        await self._store.write_late()
+        await self._store.close_forgotten(
+            node=self._node,
+            live={call.id for call in self._registry},
+            now_us=microseconds_of(self._clock.now()),
+        )
         if not sessions:
             self._missed_at.clear()
             return

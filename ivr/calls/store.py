@@ -7,26 +7,40 @@ ledger commits anyway.
 from __future__ import annotations
 
 import json
+from collections import deque
+from collections.abc import Container
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Executable, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.errors import LedgerUnavailable
+from billing.storage.tables import sessions
 from billing.storage.writer import GroupWriter
 from ivr.calls.call import Call
 from ivr.tables import calls
 from ivr.telephony import CallFacts
 
 _INSERT = insert(calls)
+Row = dict[str, Any]  # Any: values of many column types
+
+END_COLUMNS: Final = ("state", "answered_us", "ended_us", "end_reason", "timeline")
+LATE_MAX: Final = 10_000
+FORGOTTEN_MAX: Final = 500
 _END = (
     update(calls)
     .where(calls.c.id == bindparam("call_id"))
+    .values({name: bindparam(name) for name in END_COLUMNS})
+)
+_CLOSE = (
+    update(calls)
+    .where(calls.c.id == bindparam("call_id"), calls.c.ended_us.is_(None))
     .values(
-        {
-            name: bindparam(name)
-            for name in ("state", "answered_us", "ended_us", "end_reason", "timeline")
-        }
+        state="ended",
+        end_reason="service_lost",
+        answered_us=bindparam("answered_us"),
+        ended_us=bindparam("ended_us"),
     )
 )
 
@@ -47,6 +61,7 @@ class CallStore:
         self._writer = writer
         self._engine = engine
         self._inserted: set[str] = set()
+        self._late: deque[tuple[Executable, Row]] = deque()
 
     async def begin(self, call: Call) -> None:
         """Write the row of a call that now waits for its agent."""
@@ -54,23 +69,44 @@ class CallStore:
         self._inserted.add(call.id)
 
     async def end(self, call: Call) -> None:
-        """Write how a call ended."""
+        """Write how a call ended; while the database is away, as soon as it is back."""
+        row = _row(call)
+        write: tuple[Executable, Row] = (_INSERT, row)
         if call.id in self._inserted or call.adopted:
             self._inserted.discard(call.id)
-            row = _row(call)
-            await self._writer.write(
-                _END,
-                {
-                    "call_id": call.id,
-                    "state": row["state"],
-                    "answered_us": row["answered_us"],
-                    "ended_us": row["ended_us"],
-                    "end_reason": row["end_reason"],
-                    "timeline": row["timeline"],
-                },
-            )
-        else:
-            await self._writer.write(_INSERT, _row(call))
+            write = (_END, {name: row[name] for name in END_COLUMNS} | {"call_id": call.id})
+        try:
+            await self._writer.write(*write)
+        except LedgerUnavailable:
+            if len(self._late) < LATE_MAX:
+                self._late.append(write)
+
+    async def write_late(self) -> None:
+        """Write the ends that could not be written when they happened."""
+        while self._late:
+            await self._writer.write(*self._late[0])
+            self._late.popleft()
+
+    async def close_forgotten(self, *, node: str, live: Container[str], now_us: int) -> None:
+        """End the rows of calls that are over but whose end nobody could write down."""
+        query = (
+            select(calls.c.id, sessions.c.ended_us, sessions.c.started_us)
+            .select_from(calls.join(sessions, sessions.c.id == calls.c.id))
+            .where(calls.c.ended_us.is_(None), calls.c.node == node, sessions.c.state != "open")
+            .limit(FORGOTTEN_MAX)
+        )
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        for row in rows:
+            if row.id not in live:
+                await self._writer.write(
+                    _CLOSE,
+                    {
+                        "call_id": row.id,
+                        "ended_us": row.ended_us or now_us,
+                        "answered_us": row.started_us,
+                    },
+                )
 
     async def facts(self, call_id: str) -> StoredFacts | None:
         """Read where a call ran; None when it has no row."""
@@ -94,7 +130,7 @@ class CallStore:
         )
 
 
-def _row(call: Call) -> dict[str, Any]:  # Any: values of many column types
+def _row(call: Call) -> Row:
     return {
         "id": call.id,
         "node": call.facts.node,

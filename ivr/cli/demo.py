@@ -12,6 +12,7 @@ from ivr.cli.serve import progress, until_stopped
 
 if TYPE_CHECKING:
     from ivr.app import Service
+    from ivr.calls.call import CallSnapshot
     from ivr.calls.history import CallRecord
 
 DEMO_DID = "18005550100"
@@ -72,13 +73,13 @@ async def place_demo_call(service: Service) -> CallRecord:
 
     await _top_up_when_low(service)
 
-    async def look() -> list[object]:
-        return list(service.registry.snapshot())
+    async def look() -> list[CallSnapshot]:
+        return service.registry.snapshot()
 
     print("a demo call, as it happens:", file=sys.stderr)
     caller = SimulatedCaller(
         server=("127.0.0.1", service.settings.sip_port),
-        look=look,  # type: ignore[arg-type]  # snapshots have what a caller can see
+        look=look,
         on_change=Watch().show,
     )
     call_id = await caller.place(

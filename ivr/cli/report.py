@@ -56,7 +56,10 @@ def split(
     elif output == "csv":
         writer = csv.DictWriter(sys.stdout, fieldnames=_columns())
         writer.writeheader()
-        writer.writerows({**row, **row.pop("shares")} for row in documents)
+        for row, document in zip(rows, documents, strict=True):
+            del document["shares"]
+            shares = {kind: format_amount(row.shares.get(kind, 0)) for kind in PARTIES}
+            writer.writerow({**document, **shares})
     else:
         _print(rows)
 

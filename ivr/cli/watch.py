@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Protocol
-
 from billing.money import format_amount
 from ivr.calls.history import CallRecord
+from ivr.sandbox.caller import Seen
 
 STEPS = {
     "ringing": "ringing",
@@ -19,17 +18,6 @@ STEPS = {
 }
 
 
-class Shown(Protocol):
-    """What a line needs to know."""
-
-    state: str
-    account: str
-    topic: str
-    talk_seconds: float
-    cost: object
-    currency: str
-
-
 class Watch:
     """Prints the steps of one call to stderr, so that stdout stays for the answer."""
 
@@ -39,7 +27,7 @@ class Watch:
         self._second = -1
         self._tty = sys.stderr.isatty()
 
-    def show(self, call: Shown) -> None:
+    def show(self, call: Seen) -> None:
         """Print what changed."""
         if self._quiet:
             return

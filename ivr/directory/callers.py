@@ -12,7 +12,7 @@ from billing.errors import InvalidInput
 from billing.storage.engine import for_writing
 from ivr.directory.model import NUMBER, PIN
 from ivr.directory.pins import hash_pin
-from ivr.directory.store import bump_stamp
+from ivr.directory.store import bump_stamp, lock_directory
 from ivr.tables import phones, pins
 
 
@@ -34,6 +34,7 @@ async def set_phones_and_pin(
     connection = await for_writing(engine)
     try:
         async with connection.begin():
+            await lock_directory(connection)
             for number in (number.removeprefix("+") for number in numbers):
                 owner = await connection.scalar(
                     select(phones.c.account).where(phones.c.number == number)

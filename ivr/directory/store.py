@@ -22,18 +22,27 @@ async def stamp(connection: AsyncConnection) -> int:
     return await connection.scalar(select(directory_stamp.c.version)) or 0
 
 
-async def bump_stamp(connection: AsyncConnection) -> None:
-    """Tell all readers that the directory changed, once this is committed."""
+async def lock_directory(connection: AsyncConnection) -> None:
+    """Let no other program change the directory until this transaction ends."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     await connection.execute(
         dialect.insert(directory_stamp).on_conflict_do_nothing(),
         {"id": STAMP_ROW, "version": 0},
     )
+    await connection.execute(select(directory_stamp.c.version).with_for_update())
+
+
+async def bump_stamp(connection: AsyncConnection) -> None:
+    """Tell all readers that the directory changed, once this is committed; it is locked before."""
     await connection.execute(update(directory_stamp).values(version=directory_stamp.c.version + 1))
 
 
 async def load_directory(connection: AsyncConnection) -> Directory:
-    """Read everything in one go."""
+    """Read everything.
+
+    What refers is read before what it refers to: a catalog that is applied meanwhile only adds
+    and changes, so no DID is ever without its client, tariff and topics.
+    """
     return Directory(
         dids=await _dids(connection),
         clients={
@@ -80,6 +89,7 @@ async def load_tariffs(connection: AsyncConnection) -> dict[str, TariffVersion]:
 
 
 async def _dids(connection: AsyncConnection) -> dict[str, Did]:
+    rows = (await connection.execute(select(dids))).all()
     offered: defaultdict[str, list[Topic]] = defaultdict(list)
     for row in await connection.execute(select(topics).order_by(topics.c.digit)):
         offered[row.did].append(
@@ -101,5 +111,5 @@ async def _dids(connection: AsyncConnection) -> dict[str, Did]:
             access=Access(trust_caller_id=row.trust_caller_id, pin=row.pin),
             topics=tuple(offered[row.number]),
         )
-        for row in await connection.execute(select(dids))
+        for row in rows
     }

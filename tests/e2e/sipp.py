@@ -199,6 +199,15 @@ class Sipp:
             self.process.kill()
             await self.process.wait()
 
+    async def saw(self, text: str, seconds_max: float = 20) -> None:
+        """Wait until a SIP message with this text went by."""
+        async with asyncio.timeout(seconds_max):
+            while not any(
+                text in file.read_text(errors="replace")
+                for file in self.folder.glob("*_messages.log")
+            ):
+                await asyncio.sleep(0.02)
+
     async def finished(self, seconds_max: float = 60) -> int:
         assert self.process is not None
         async with asyncio.timeout(seconds_max):

@@ -17,16 +17,16 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(120)]
 CUT_SECONDS = 0.3
 
 
-@pytest.mark.parametrize("step", ["choosing", "quoted"])
-async def test_killed_in_the_menu_the_caller_hears_an_apology_and_pays_nothing(
+@pytest.mark.parametrize("step", ["choosing", "quoted", "waiting"])
+async def test_killed_before_the_agent_rings_the_caller_hears_an_apology_and_pays_nothing(
     line: Line, step: str
 ) -> None:
     async with line.phone(ALICE) as phone:
         await phone.call(DID)
         await line.state("choosing")
-        if step == "quoted":
-            await phone.press("1")
-            await line.state("quoted")
+        if step != "choosing":
+            await phone.press("4")
+            await line.state(step)
         await line.kill()
         heard = phone.audio.packets_heard
         async with asyncio.timeout(15):
@@ -34,6 +34,8 @@ async def test_killed_in_the_menu_the_caller_hears_an_apology_and_pays_nothing(
 
     assert phone.audio.packets_heard > heard
     await line.start()
+    if step == "waiting":
+        await line.log("call recovered")
     assert await line.balance("alice") == parse_amount("20")
     await line.prove()
 
@@ -42,13 +44,13 @@ async def test_killed_while_the_agent_rings_the_talk_is_limited_and_settled_late
     line: Line, tmp_path: Path, silence: Path
 ) -> None:
     async with (
-        sipp.agent(tmp_path, port=line.agent_port, ring_seconds=1.5, sound=silence),
+        sipp.agent(tmp_path, port=line.agent_port, ring_seconds=1.5, sound=silence) as agent,
         line.phone(ALICE) as phone,
     ):
         await phone.call(DID)
         await line.state("choosing")
         await phone.press("1")
-        await line.state("waiting")
+        await agent.saw("180 Ringing")
         call_id = await line.only_call()
         await line.kill()
         async with asyncio.timeout(SLICE_SECONDS + 15):
