@@ -119,8 +119,9 @@ async def _dids(connection: AsyncConnection, listed: Sequence[Did], applied: App
     columns = tuple(column.name for column in dids.c if column.name != "number")
     before = await stored(connection, dids.c.number, wanted, columns)
     menus_before: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in (await connection.execute(select(topics).order_by(topics.c.digit))).mappings():
-        menus_before[row["did"]].append(dict(row))
+    lines = await connection.execute(select(topics).order_by(topics.c.digit))
+    for line in lines.mappings():
+        menus_before[line["did"]].append(dict(line))
     for number, row in wanted.items():
         old = (before[number], menus_before[number]) if number in before else None
         applied.note(f"DID {number}", before=old, after=(row, menus[number]))

@@ -1,7 +1,11 @@
-"""The database as a catalog file again. PINs and balances stay where they are."""
+"""The database as a catalog file again; applied to the same database it changes nothing.
+
+PINs and balances stay where they are.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import yaml
@@ -12,14 +16,21 @@ from billing.domain.notation import DAYS, format_duration, format_percent, forma
 from billing.domain.tariffs import Tariff, Tier
 from billing.money import format_amount
 from billing.storage.tables import accounts
-from ivr.directory.model import Did, Directory
+from ivr.directory.catalog_accounts import CatalogConflict
+from ivr.directory.catalog_clients import NAMED_PARTIES
+from ivr.directory.model import Client, Did, Directory
 from ivr.directory.store import load_directory
 
 Document = dict[str, Any]  # Any: YAML values
 
 
 async def export(engine: AsyncEngine) -> str:
-    """Write everything that `catalog apply` reads, but PINs and opening balances."""
+    """Write everything that `catalog apply` reads, but PINs and opening balances.
+
+    Raises:
+        CatalogConflict: there are several currencies, which one file cannot hold.
+
+    """
     async with engine.connect() as connection:
         directory = await load_directory(connection)
         rows = (
@@ -27,9 +38,11 @@ async def export(engine: AsyncEngine) -> str:
                 select(accounts).where(accounts.c.kind == "caller").order_by(accounts.c.code)
             )
         ).all()
-    currencies = {client.currency for client in directory.clients.values()}
+    phones: defaultdict[str, list[str]] = defaultdict(list)
+    for number, code in sorted(directory.phones.items()):
+        phones[code].append(number)
     document: Document = {
-        "currency": min(currencies, default="USD"),
+        "currency": _currency(directory, {row.currency for row in rows}),
         "tariffs": {
             name: _tariff(version.tariff) for name, version in sorted(directory.tariffs.items())
         },
@@ -39,15 +52,21 @@ async def export(engine: AsyncEngine) -> str:
                 "mode": row.mode,
                 "number": row.number,
                 **({"credit_limit": format_amount(row.credit_limit)} if row.credit_limit else {}),
-                "phones": sorted(
-                    phone for phone, owner in directory.phones.items() if owner == row.code
-                ),
+                "phones": phones[row.code],
             }
             for row in rows
         },
     }
     text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     return text
+
+
+def _currency(directory: Directory, found: set[str]) -> str:
+    found |= {client.currency for client in directory.clients.values()}
+    found |= {version.tariff.currency for version in directory.tariffs.values()}
+    if len(found) > 1:
+        raise CatalogConflict(f"one file holds one currency, here are {', '.join(sorted(found))}")
+    return min(found, default="USD")
 
 
 def _tariff(tariff: Tariff) -> Document:
@@ -96,13 +115,24 @@ def _client(directory: Directory, code: str) -> Document:
     client = directory.clients[code]
     return {
         "title": client.title,
-        "split": {share.kind: format_percent(share.basis_points) for share in client.shares},
+        "split": _split(client),
         "dids": {
             did.number: _did(did)
             for did in sorted(directory.dids.values(), key=lambda did: did.number)
             if did.client == code
         },
     }
+
+
+def _split(client: Client) -> Document:
+    document: Document = {}
+    for share in client.shares:
+        part = format_percent(share.basis_points)
+        if share.kind in NAMED_PARTIES:
+            document.setdefault(share.kind, {})[share.account] = part
+        else:
+            document[share.kind] = part
+    return document
 
 
 def _did(did: Did) -> Document:
