@@ -22,8 +22,16 @@ app = typer.Typer(help="The catalog file: check, apply, export.", no_args_is_hel
 def check(file: Path, json: context.JsonFlag = False) -> None:
     """Read a catalog and name file, line and field of every mistake; nothing is applied."""
     catalog = read(file, json=json)
+    _tell_left_out(file, catalog)
     if json:
-        context.emit({"file": str(file), "ok": True, "mistakes": []})
+        context.emit(
+            {
+                "file": str(file),
+                "ok": True,
+                "mistakes": [],
+                "left_out": list(catalog.left_out),
+            }
+        )
     else:
         context.say(
             f"{file}: fine ({len(catalog.tariffs)} tariffs, {len(catalog.clients)} clients, "
@@ -34,9 +42,10 @@ def check(file: Path, json: context.JsonFlag = False) -> None:
 @app.command()
 def apply(file: Path, json: context.JsonFlag = False) -> None:
     """Apply a catalog in one transaction; a second time changes nothing."""
-    from ivr.directory.catalog_apply import CatalogConflict
+    from ivr.directory.catalog_accounts import CatalogConflict
 
     catalog = read(file, json=json)
+    _tell_left_out(file, catalog)
     try:
         applied = context.run(_apply(context.settings(), catalog))
     except CatalogConflict as error:
@@ -57,10 +66,25 @@ def apply(file: Path, json: context.JsonFlag = False) -> None:
 
 
 @app.command()
-def export(file: Path) -> None:
-    """Write the catalog of the database to a file (PINs and balances are not exported)."""
-    file.write_text(context.run(_export(context.settings())), encoding="utf-8")
-    context.say(f"written to {file}")
+def export(file: Path, json: context.JsonFlag = False) -> None:
+    """Write the catalog of the database to a file, `-` for stdout (no PINs, no balances)."""
+    from ivr.directory.catalog_accounts import CatalogConflict
+
+    try:
+        text = context.run(_export(context.settings()))
+    except CatalogConflict as error:
+        context.fail(str(error))
+    if str(file) == "-":
+        context.say(text.rstrip())
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        context.fail(f"{file} cannot be written: {error.strerror}")
+    if json:
+        context.emit({"file": str(file), "bytes": len(text.encode())})
+    else:
+        context.say(f"written to {file}")
 
 
 def read(file: Path, *, json: bool) -> Catalog:
@@ -85,6 +109,11 @@ def read(file: Path, *, json: bool) -> Catalog:
         else:
             print(error, file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def _tell_left_out(file: Path, catalog: Catalog) -> None:
+    for part in catalog.left_out:
+        print(f"{file}: {part}: this version does not apply it", file=sys.stderr)
 
 
 async def _apply(settings: Settings, catalog: Catalog) -> Applied:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
@@ -37,7 +38,7 @@ def quote(
 ) -> None:
     """Tell what a talk would cost."""
     talk_us = _microseconds(seconds)
-    started_at = _moment(at)
+    started_at = _moment(at, _zone(timezone))
     version = _version(tariff, catalog)
     table = RateTable.compile(version.tariff, started_at=started_at, timezone=timezone)
     charge = table.charge(seconds_of(talk_us))
@@ -76,7 +77,17 @@ def _microseconds(text: str) -> int:
     return int(Decimal(text) * 1_000_000)
 
 
-def _moment(text: str | None) -> datetime:
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise typer.BadParameter(
+            "write a time zone such as Europe/Vilnius", param_hint="--timezone"
+        ) from None
+
+
+def _moment(text: str | None, zone: ZoneInfo) -> datetime:
+    """Read a moment; one without an offset is local time of the DID."""
     if text is None:
         from billing.clock import SystemClock
 
@@ -85,7 +96,7 @@ def _moment(text: str | None) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter("write 2026-01-31T18:30:00+02:00", param_hint="--at") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def _document(version: TariffVersion, charge: Charge, seconds: str) -> dict[str, object]:
