@@ -154,7 +154,7 @@ def _amount(place: str, amount: Micros) -> Iterator[Problem]:
 
 def _seconds(place: str, seconds: int, *, least: int = 0) -> Iterator[Problem]:
     if not least <= seconds <= SECONDS_MAX:
-        yield place, f"not between {least} seconds and a year"
+        yield place, f"not from {least} s to a year"
 
 
 def _tier_list(place: str, tiers: tuple[Tier, ...]) -> Iterator[Problem]:

@@ -40,17 +40,15 @@ def _shares(client: str, node: Node) -> tuple[Share, ...]:
     A reseller or referrer has the account of this client's reseller or referrer, unless accounts
     are named: `referrer: {partner-a: 5%, partner-b: 3%}`.
     """
-    fields = node.map(frozenset(PARTIES))
     before = len(node.notes.mistakes)
+    fields = node.map(frozenset(PARTIES))
     shares: list[Share] = []
     for party in PARTIES:
         child = fields[party]
         if party in NAMED_PARTIES and child.is_map:
-            shares += [
-                _share(party, account, part)
-                for account, part in child.items()
-                if named(account, part)
-            ]
+            for account, part in child.items():
+                named(account, part)
+                shares.append(_share(party, account, part))
         elif child.given:
             shares.append(_share(party, "provider" if party == "provider" else client, child))
     if node.given and len(node.notes.mistakes) == before:
@@ -88,12 +86,14 @@ def _did(number: str, node: Node, client: str, tariffs: frozenset[str], taken: T
 
 
 def _access(node: Node, kind: str) -> Access:
+    before = len(node.notes.mistakes)
     fields = node.map(frozenset({"trust_caller_id", "pin"}))
     access = Access(
         trust_caller_id=fields["trust_caller_id"].read(truth, default=False),
         pin=fields["pin"].read(one_of("required", "optional", "never"), "required"),
     )
-    if kind == "local" and access.pin == "never" and not access.trust_caller_id:
+    closed = kind == "local" and access.pin == "never" and not access.trust_caller_id
+    if closed and len(node.notes.mistakes) == before:
         node.wrong("nobody could get in: trust the caller id, or ask for a PIN")
     return access
 

@@ -57,24 +57,22 @@ def load_catalog(path: Path) -> Catalog:
     root = read(path)
     fields = root.map(ROOT)
     money = fields["currency"].need().read(currency, "USD")
-    tariffs = {
-        name: read_tariff(name, node, money)
-        for name, node in fields["tariffs"].need().items()
-        if named(name, node)
-    }
+    tariffs: dict[str, Tariff | None] = {}
+    for name, node in fields["tariffs"].need().items():
+        named(name, node)
+        tariffs[name] = read_tariff(name, node, money)
     taken = Taken()
     clients: list[Client] = []
     dids: list[Did] = []
     for code, node in fields["clients"].items():
-        if named(code, node):
-            client, its_dids = read_client(code, node, money, frozenset(tariffs), taken)
-            clients.append(client)
-            dids += its_dids
-    accounts = tuple(
-        _account(code, node, taken)
-        for code, node in fields["accounts"].items()
-        if named(code, node)
-    )
+        named(code, node)
+        client, its_dids = read_client(code, node, money, frozenset(tariffs), taken)
+        clients.append(client)
+        dids += its_dids
+    accounts: list[CatalogAccount] = []
+    for code, node in fields["accounts"].items():
+        named(code, node)
+        accounts.append(_account(code, node, taken))
     if root.notes.mistakes:
         raise CatalogInvalid(root.notes.mistakes)
     return Catalog(
@@ -82,7 +80,7 @@ def load_catalog(path: Path) -> Catalog:
         tariffs=tuple(tariff for tariff in tariffs.values() if tariff is not None),
         clients=tuple(clients),
         dids=tuple(dids),
-        accounts=accounts,
+        accounts=tuple(accounts),
         left_out=("plans",) if fields["plans"].given else (),
     )
 

@@ -31,12 +31,10 @@ class Taken:
             self._lines[kind, value] = node.line
 
 
-def named(name: str, node: Node) -> bool:
-    """Tell whether a name can be a code; note it when not."""
-    if CODE.fullmatch(name):
-        return True
-    node.wrong("a name is lower case letters, digits, dot, dash and underscore, at most 64")
-    return False
+def named(name: str, node: Node) -> None:
+    """Note it when a name cannot be a code; what it names is read all the same."""
+    if not CODE.fullmatch(name):
+        node.wrong("a name is lower case letters, digits, dot, dash and underscore, at most 64")
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:

@@ -37,8 +37,10 @@ class Node:
 
     @property
     def line(self) -> int:
-        """The line of this value, or of what should hold it."""
-        return self.raw.start_mark.line + 1 if self.raw is not None else self.line_before
+        """The line of a single value; of a map or list the line of its name."""
+        if isinstance(self.raw, yaml.ScalarNode):
+            return _line_of(self.raw)
+        return self.line_before
 
     @property
     def given(self) -> bool:
@@ -65,12 +67,12 @@ class Node:
             return
         seen: dict[str, int] = {}
         for key, value in self.raw.value:
-            line = key.start_mark.line + 1
+            line = _line_of(key)
             if not isinstance(key, yaml.ScalarNode):
                 self.notes.add(line, self.place, "a name must be a single value")
                 continue
             name: str = key.value
-            child = Node(value, self._below(name), self.notes)
+            child = Node(value, self._below(name), self.notes, line)
             if name in seen:
                 self.notes.add(line, child.place, f"stands at line {seen[name]} already")
                 continue
@@ -95,7 +97,7 @@ class Node:
             self.wrong("a list is needed here")
             return []
         return [
-            Node(value, f"{self.place}[{number}]", self.notes)
+            Node(value, f"{self.place}[{number}]", self.notes, _line_of(value))
             for number, value in enumerate(self.raw.value)
         ]
 
@@ -128,11 +130,63 @@ class Node:
         """Go down to a place such as `tiers[1].from`, on the line of what stands there, if any."""
         raw, line = self.raw, self.line
         for name, number in _STEP.findall(path):
-            raw = _child(raw, name, number)
-            if raw is None:
-                break
-            line = raw.start_mark.line + 1
-        return Node(None, self._below(path), self.notes, line)
+            raw, line = _child(raw, name, number, line)
+        return Node(raw, self._below(path), self.notes, line)
+
+    def _below(self, name: str) -> str:
+        return f"{self.place}.{name}" if self.place else name
+
+
+def _line_of(raw: yaml.Node) -> int:
+    line: int = raw.start_mark.line
+    return line + 1
+
+
+def _child(
+    raw: yaml.Node | None, name: str, number: str, line: int
+) -> tuple[yaml.Node | None, int]:
+    """Step into a map or list; where nothing stands the line stays."""
+    if name and isinstance(raw, yaml.MappingNode):
+        for key, value in raw.value:
+            if key.value == name:
+                return value, _line_of(key)
+    if number and isinstance(raw, yaml.SequenceNode) and int(number) < len(raw.value):
+        value = raw.value[int(number)]
+        return value, _line_of(value)
+    return None, line
+
+
+def read(self, parse: Callable[[str], Value], default: Value) -> Value:
+        """Read one value with `parse`; a mistake is noted and the default taken."""
+        if not self.given:
+            return default
+        if not isinstance(self.raw, yaml.ScalarNode):
+            self.wrong("a single value is needed here")
+            return default
+        try:
+            return parse(self.raw.value)
+        except BillingError as error:
+            self.wrong(str(error).removeprefix("invalid input: "))
+        except ValueError as error:
+            self.wrong(str(error))
+        return default
+
+    def text(self, default: str = "") -> str:
+        """Read a text."""
+        return self.read(str, default)
+
+    def need(self) -> Node:
+        """Note it when nothing stands here."""
+        if not self.given:
+            self.wrong("is missing")
+        return self
+
+    def at(self, path: str) -> Node:
+        """Go down to a place such as `tiers[1].from`, on the line of what stands there, if any."""
+        raw, line = self.raw, self.line
+        for name, number in _STEP.findall(path):
+            raw, line = _child(raw, name, number, line)
+        return Node(raw, self._below(path), self.notes, line)
 
     def _below(self, name: str) -> str:
         return f"{self.place}.{name}" if self.place else name
