@@ -156,51 +156,6 @@ def _child(
     return None, line
 
 
-def read(self, parse: Callable[[str], Value], default: Value) -> Value:
-        """Read one value with `parse`; a mistake is noted and the default taken."""
-        if not self.given:
-            return default
-        if not isinstance(self.raw, yaml.ScalarNode):
-            self.wrong("a single value is needed here")
-            return default
-        try:
-            return parse(self.raw.value)
-        except BillingError as error:
-            self.wrong(str(error).removeprefix("invalid input: "))
-        except ValueError as error:
-            self.wrong(str(error))
-        return default
-
-    def text(self, default: str = "") -> str:
-        """Read a text."""
-        return self.read(str, default)
-
-    def need(self) -> Node:
-        """Note it when nothing stands here."""
-        if not self.given:
-            self.wrong("is missing")
-        return self
-
-    def at(self, path: str) -> Node:
-        """Go down to a place such as `tiers[1].from`, on the line of what stands there, if any."""
-        raw, line = self.raw, self.line
-        for name, number in _STEP.findall(path):
-            raw, line = _child(raw, name, number, line)
-        return Node(raw, self._below(path), self.notes, line)
-
-    def _below(self, name: str) -> str:
-        return f"{self.place}.{name}" if self.place else name
-
-
-def _child(raw: yaml.Node | None, name: str, number: str) -> yaml.Node | None:
-    values: list[yaml.Node] = []
-    if name and isinstance(raw, yaml.MappingNode):
-        values = [value for key, value in raw.value if key.value == name]
-    elif number and isinstance(raw, yaml.SequenceNode):
-        values = raw.value[int(number) :]
-    return values[0] if values else None
-
-
 def read(path: Path) -> Node:
     """Read a file to its root node.
 
