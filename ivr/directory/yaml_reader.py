@@ -156,7 +156,7 @@ def _child(
     return None, line
 
 
-def read(path: Path) -> Node:
+def read(path: Path, *, nodes_max: int = NODES_MAX) -> Node:
     """Read a file to its root node.
 
     Raises:
@@ -165,7 +165,7 @@ def read(path: Path) -> Node:
     """
     notes = Notes(str(path))
     try:
-        root = yaml.compose(_text(path), Loader=_Loader)
+        root = _Loader(_text(path), nodes_max).get_single_node()
     except yaml.reader.ReaderError as error:
         notes.add(_line(path, error.position), "", "a character that no text file has")
     except (yaml.YAMLError, RecursionError) as error:
@@ -202,8 +202,9 @@ def _line(path: Path, position: int) -> int:
 class _Loader(yaml.SafeLoader):
     """Composes nodes, within limits, without anchors and without tags."""
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, nodes_max: int) -> None:
         super().__init__(stream)
+        self._nodes_max = nodes_max
         self._depth = 0
         self._nodes = 0
 
@@ -216,7 +217,7 @@ class _Loader(yaml.SafeLoader):
             raise _refused("tags are not read", event)
         self._depth += 1
         self._nodes += 1
-        if self._depth > DEPTH_MAX or self._nodes > NODES_MAX:
+        if self._depth > DEPTH_MAX or self._nodes > self._nodes_max:
             raise _refused("too deep or too large", event)
         try:
             return super().compose_node(parent, index)
