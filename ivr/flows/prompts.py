@@ -36,7 +36,6 @@ class Prompt(StrEnum):
     PRICE_PER_MINUTE = "price-per-minute"
     PRICE_AFTER = "price-after"
     PRICE_THEN = "price-then"
-    PRICE_FREE_WAIT = "price-free-wait"
     BALANCE_LASTS = "balance-lasts"
     MINUTE = "minute"
     MINUTES = "minutes"

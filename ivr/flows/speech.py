@@ -92,4 +92,4 @@ def price(tariff: Tariff, tiers: tuple[Tier, ...]) -> tuple[str, ...]:
             words.append(Prompt.PRICE_IS)
         per_minute = divide(tier.price * 60, tier.per_seconds, Rounding.UP)
         words += [*cost(per_minute, tariff.currency), Prompt.PRICE_PER_MINUTE]
-    return (*words, Prompt.PRICE_FREE_WAIT)
+    return tuple(words)

@@ -43,6 +43,7 @@ class PrivateAsterisk:
         agi_host: str,
         agi_port: int,
         prompts: Path = PROMPTS,
+        extra_dialplan: str = "",
     ) -> None:
         self.home = Home(root=folder.resolve())
         self._binary = binary
@@ -56,6 +57,7 @@ class PrivateAsterisk:
             agi_port=agi_port,
         )
         self._prompts = prompts
+        self._extra_dialplan = extra_dialplan
         self._process: subprocess.Popen[bytes] | None = None
         self.pid = 0
         self.ami_port = 0
@@ -78,6 +80,9 @@ class PrivateAsterisk:
         self.ami_port = free_port()
         ports = replace(self.wanted, ami=self.ami_port)
         write(self.home, ports, self._binary, prompts=self._prompts)
+        if self._extra_dialplan:
+            with (self.home.etc / "extensions.conf").open("a", encoding="utf-8") as file:
+                file.write(self._extra_dialplan)
         progress("starting the private Asterisk")
         log = (self.home.log / "console.log").open("wb")
         with log:

@@ -48,7 +48,7 @@ CATALOG = """
 currency: USD
 tariffs:
   cent: {{tiers: [{{price: 0.60/min}}]}}
-  setup: {{setup_fee: "5.00", tiers: [{{from: 0m, price: 0.50/min}}, {{from: 20m, price: 0.1/min}}]}}
+  setup: {{setup_fee: "5.00", tiers: [{{price: 0.50/min}}, {{from: 20m, price: 0.1/min}}]}}
 clients:
   acme:
     title: Acme
@@ -112,7 +112,7 @@ class Line:
             stderr=subprocess.PIPE,
         )  # fmt: skip
         self.reader = asyncio.create_task(self._read(), name="service-log")
-        await self.log("service ready", since=len(self.seen))
+        await self.log("talkmeter: ready", since=len(self.seen))
 
     async def _read(self) -> None:
         assert self.process
@@ -261,7 +261,13 @@ async def until(look: Callable[[], Any], seconds_max: float = 20) -> Any:
 
 @asynccontextmanager
 async def line_under_test(
-    folder: Path, asterisk: PrivateAsterisk, *, agent_port: int, database_url: str = ""
+    folder: Path,
+    asterisk: PrivateAsterisk,
+    *,
+    agent_port: int,
+    database_url: str = "",
+    phones: int = 0,
+    log_level: str = "info",
 ) -> AsyncIterator[Line]:
     """A fresh database and service on an Asterisk that goes on from test to test."""
     wanted = asterisk.wanted
@@ -279,7 +285,11 @@ async def line_under_test(
     engine = create(settings.url)
     await upgrade(engine)
     file = folder / "catalog.yaml"
-    file.write_text(CATALOG.format(agent_port=agent_port, dead_port=free_port()))
+    text = CATALOG.format(agent_port=agent_port, dead_port=free_port())
+    if phones:
+        numbers = ", ".join(f'"1555{number:07d}"' for number in range(phones))
+        text += f'  crowd: {{phones: [{numbers}], opening_balance: "1000000.00"}}\n'
+    file.write_text(text)
     from ivr.app import pin_key
 
     await apply(engine, load_catalog(file), clock=SystemClock(), pin_key=pin_key(settings))
@@ -300,6 +310,7 @@ async def line_under_test(
             "TALKMETER_CEL_FILE": str(asterisk.home.cel),
             "TALKMETER_WEB_PORT": str(settings.web_port),
             "TALKMETER_LOG_FORMAT": "json",
+            "TALKMETER_LOG_LEVEL": log_level,
             "TALKMETER_DRAIN_SECONDS": "1",
             "TALKMETER_SLICE_SECONDS": str(SLICE_SECONDS),
             "TALKMETER_RENEW_SECONDS": "3",

@@ -1,0 +1,31 @@
+"""Run all benchmarks, print a table and write var/bench.json."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from tests.benchmarks import bench_calls, bench_rating
+from tests.benchmarks.report import Figure
+
+OUTPUT = Path("var/bench.json")
+
+
+def main() -> None:
+    figures: list[Figure] = []
+    print("rating", flush=True)
+    figures += bench_rating.figures()
+    print("calls (a few minutes)", flush=True)
+    figures += asyncio.run(bench_calls.figures())
+    print()
+    for figure in figures:
+        print(figure.line())
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(json.dumps([figure.document() for figure in figures], indent=1) + "\n")
+    sys.exit(any(figure.grade == "MISSED" for figure in figures))
+
+
+if __name__ == "__main__":
+    main()
