@@ -17,6 +17,7 @@ from billing.money import parse_amount
 from billing.storage.tables import accounts, tariff_versions, transfers
 from billing.storage.writer import GroupWriter
 from billing.wallet import Wallet
+from ivr.directory.cache import DirectoryCache
 from ivr.directory.callers import set_phones_and_pin
 from ivr.directory.catalog_apply import Applied, CatalogConflict, apply
 from ivr.directory.catalog_export import export
@@ -273,3 +274,20 @@ async def test_somebody_elses_phone_or_no_pin_is_refused(
         await set_phones_and_pin(engine, "bob", numbers=numbers, pin=pin, key=KEY)
 
     assert await version(engine) == 1
+
+
+async def test_the_directory_in_memory_follows_the_database(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    cache = DirectoryCache(engine)
+    await cache.load()
+    empty = cache.current()
+
+    await bring(engine, tmp_path)
+    await cache.load()
+    loaded = cache.current()
+    await cache.load()
+
+    assert empty.did("18005550100") is None
+    assert loaded.did("18005550100") is not None
+    assert cache.current() is loaded
