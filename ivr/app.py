@@ -1,6 +1,6 @@
 """The composition root: builds every object once and wires them; nothing else does.
 
-    settings -> asterisk -> database -> writer -> use-cases -> meter, recovery -> AMI -> AGI -> web
+    settings -> database -> writer -> use-cases -> AMI -> meter, recovery -> AGI -> web
 
 What was opened is closed in reverse by one exit stack. Long tasks run under `supervision.Jobs`.
 """
@@ -50,18 +50,34 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """The side that knows money: the database and everything that moves it."""
+
+    engine: AsyncEngine
+    writer: GroupWriter
+    charging: Charging
+    wallet: Wallet
+    directory: DirectoryCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """The side that knows calls: the link to the switch and everything that follows it."""
+
+    link: AmiLink
+    registry: Registry
+    desk: Desk
+    jobs: dict[str, Job]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A running service: what the command line and the tests may reach."""
+    """A running service: what the command line, the web and the tests may reach."""
 
     settings: Settings
-    engine: AsyncEngine
-    directory: DirectoryCache
-    registry: Registry
-    wallet: Wallet
-    charging: Charging
-    link: AmiLink
+    books: Books
+    lines: Lines
     jobs: Jobs
-    stop: asyncio.Event
 
 
 @asynccontextmanager
@@ -71,88 +87,99 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
     The AMI account must be known (the private Asterisk's is filled in by its caller).
 
     Raises:
-        SettingsError: something needed is missing, a port is taken, the database is old or locked.
+        SettingsError: something needed is missing.
+        OSError: a port is taken, or the database cannot be reached.
 
     """
     clock = clock or SystemClock()
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        engine = create(settings.url)
-        stack.push_async_callback(engine.dispose)
-        writer = await stack.enter_async_context(GroupWriter(engine))
-        journal = Journal(settings.state_dir / "journal")
-        charging = Charging(writer=writer, engine=engine, clock=clock, journal=journal)
-        directory = DirectoryCache(engine)
-        await directory.load()
-
-        link = _ami_link(settings, clock)
-        switch = AmiSwitch(link)
-        registry = Registry(switch, calls_max=settings.calls_max)
-        stalls = StallWatch(clock)
-        records = CelFile(_cel_file(settings))
-        store = CallStore(writer=writer, engine=engine)
-        closing = Closing(charging=charging, registry=registry, records=records, stalls=stalls)
-        meter = Meter(
-            registry=registry,
-            charging=charging,
-            switch=switch,
-            clock=clock,
-            slice_seconds=settings.slice_seconds,
-            renew_seconds=settings.renew_seconds,
-        )
-        recovery = Recovery(
-            charging=charging,
-            closing=closing,
-            registry=registry,
-            store=store,
-            switch=switch,
-            records=records,
-            clock=clock,
-            node=settings.node,
-        )
-        desk = Desk(
-            directory=directory.current,
-            check_pin=_pin_checker(settings, directory),
-            charging=charging,
-            closing=closing,
-            registry=registry,
-            store=store,
-            clock=clock,
-            new_id=lambda: new_id(clock),
-            boot=lambda: switch.boot,
-            slice_seconds=settings.slice_seconds,
-            ring_seconds=settings.ring_seconds,
-        )
+        books = await _books(stack, settings, clock)
+        lines = _lines(books, settings, clock)
         agi = AgiServer(
             settings.agi_host,
             settings.agi_port,
-            on_call=_router(desk),
+            on_call=_router(lines.desk),
             node=settings.node,
             peers=frozenset(settings.agi_peers),
         )
         await stack.enter_async_context(agi)
-        jobs: dict[str, Job] = {
-            "directory": directory.run,
-            "stalls": stalls.run,
-            "ami": link.run,
-            "meter": meter.run,
-            "recovery": recovery.run,
-            "journal": charging.replay_journal,
-        }
-        service = Service(
-            settings=settings,
-            engine=engine,
-            directory=directory,
-            registry=registry,
-            wallet=Wallet(writer=writer, engine=engine, clock=clock),
-            charging=charging,
-            link=link,
-            jobs=Jobs(jobs),
-            stop=asyncio.Event(),
+        jobs = Jobs(
+            lines.jobs
+            | {"directory": books.directory.run, "journal": books.charging.replay_journal}
         )
-        await stack.enter_async_context(service.jobs)
-        yield service
-        await drain(registry, settings.drain_seconds)
+        await stack.enter_async_context(jobs)
+        yield Service(settings=settings, books=books, lines=lines, jobs=jobs)
+        await drain(lines.registry, settings.drain_seconds)
+
+
+async def _books(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Books:
+    engine = create(settings.url)
+    stack.push_async_callback(engine.dispose)
+    writer = await stack.enter_async_context(GroupWriter(engine))
+    directory = DirectoryCache(engine)
+    await directory.load()
+    return Books(
+        engine=engine,
+        writer=writer,
+        charging=Charging(
+            writer=writer,
+            engine=engine,
+            clock=clock,
+            journal=Journal(settings.state_dir / "journal"),
+        ),
+        wallet=Wallet(writer=writer, engine=engine, clock=clock),
+        directory=directory,
+    )
+
+
+def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
+    link = _ami_link(settings, clock)
+    switch = AmiSwitch(link)
+    registry = Registry(switch, calls_max=settings.calls_max)
+    stalls = StallWatch(clock)
+    records = CelFile(_cel_file(settings))
+    charging = books.charging
+    store = CallStore(writer=books.writer, engine=books.engine)
+    closing = Closing(charging=charging, registry=registry, records=records, stalls=stalls)
+    meter = Meter(
+        registry=registry,
+        charging=charging,
+        switch=switch,
+        clock=clock,
+        slice_seconds=settings.slice_seconds,
+        renew_seconds=settings.renew_seconds,
+    )
+    recovery = Recovery(
+        charging=charging,
+        closing=closing,
+        registry=registry,
+        store=store,
+        switch=switch,
+        records=records,
+        clock=clock,
+        node=settings.node,
+    )
+    desk = Desk(
+        directory=books.directory.current,
+        check_pin=_pin_checker(settings, books.directory),
+        charging=charging,
+        closing=closing,
+        registry=registry,
+        store=store,
+        clock=clock,
+        new_id=lambda: new_id(clock),
+        boot=lambda: switch.boot,
+        slice_seconds=settings.slice_seconds,
+        ring_seconds=settings.ring_seconds,
+    )
+    jobs: dict[str, Job] = {
+        "ami": link.run,
+        "stalls": stalls.run,
+        "meter": meter.run,
+        "recovery": recovery.run,
+    }
+    return Lines(link=link, registry=registry, desk=desk, jobs=jobs)
 
 
 async def drain(registry: Registry, seconds_max: float) -> None:

@@ -61,7 +61,7 @@ async def launched(
             log.info("service ready", node=settings.node)
             progress("ready")
             yield service
-            left = len(service.registry)
+            left = len(service.lines.registry)
         # Calls that still talk keep their Asterisk: it limits them, and the next start settles.
         if installation.asterisk is not None and not left:
             await installation.asterisk.stop()
@@ -116,8 +116,8 @@ async def _linked(service: Service) -> None:
     """Wait for the manager link; a refused login is final."""
     try:
         async with asyncio.timeout(LINK_SECONDS):
-            while not service.registry.link_up.is_set():
-                if service.link.refused:
+            while not service.lines.registry.link_up.is_set():
+                if service.lines.link.refused:
                     raise SettingsError(
                         "Asterisk refuses the manager login: check TALKMETER_AMI_USERNAME and "
                         "TALKMETER_AMI_SECRET against manager.conf"

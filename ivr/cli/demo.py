@@ -74,7 +74,7 @@ async def place_demo_call(service: Service) -> CallRecord:
     await _top_up_when_low(service)
 
     async def look() -> list[CallSnapshot]:
-        return service.registry.snapshot()
+        return service.lines.registry.snapshot()
 
     print("a demo call, as it happens:", file=sys.stderr)
     caller = SimulatedCaller(
@@ -103,11 +103,11 @@ async def _top_up_when_low(service: Service) -> None:
     from billing.ids import new_id
 
     try:
-        account = await service.wallet.account(DEMO_ACCOUNT)
+        account = await service.books.wallet.account(DEMO_ACCOUNT)
     except UnknownAccount:
         raise typer.Exit(1) from None
     if account.spendable < DEMO_BALANCE_MIN:
-        await service.wallet.top_up(
+        await service.books.wallet.top_up(
             DEMO_ACCOUNT, 2 * DEMO_BALANCE_MIN, key=new_id(SystemClock()), actor="demo"
         )
 
@@ -116,4 +116,4 @@ async def _logins(service: Service) -> list[str]:
     """Make the demo logins once; their passwords are kept in the state folder."""
     from ivr.web.demo_users import ensure_demo_users
 
-    return await ensure_demo_users(service.engine, service.settings.state_dir)
+    return await ensure_demo_users(service.books.engine, service.settings.state_dir)

@@ -117,26 +117,28 @@ def _counts(folder: Path) -> tuple[int, int]:
 _STAMP = re.compile(r"^-+ (\d{4}-\d\d-\d\d)\s+(\d\d):(\d\d):(\d\d\.\d+)")
 
 
-def _moments(file: Path, method: str) -> dict[str, float]:
-    """Find when each number's first message of a kind went by."""
-    found: dict[str, float] = {}
-    at = 0.0
-    text = file.read_text(errors="replace")
-    for block in re.split(r"(?m)^(?=-{20,} )", text):
+def _moments(file: Path, method: str) -> dict[str, list[float]]:
+    """Find when messages of a kind with each number went by."""
+    found: dict[str, list[float]] = {}
+    for block in re.split(r"(?m)^(?=-{20,} )", file.read_text(errors="replace")):
         stamp = _STAMP.match(block)
         if not stamp:
             continue
         at = int(stamp[2]) * 3600 + int(stamp[3]) * 60 + float(stamp[4])
         if f"\n{method} sip" in block and (number := re.search(r"<sip:(1555\d{7})@", block)):
-            found.setdefault(number[1], at)
+            found.setdefault(number[1], []).append(at)
     return found
 
 
 def _latencies(caller: Path, rig: Path) -> list[float]:
+    """From each digit to the next INVITE that reached the agent for the same caller."""
     digits = _moments(next(caller.glob("*_messages.log")), "INFO")
-    agents = next((rig / "agents").glob("*/*_messages.log"))
-    invites = _moments(agents, "INVITE")
-    return [invites[number] - digits[number] for number in digits if number in invites]
+    invites = _moments(next((rig / "agents").glob("*/*_messages.log")), "INVITE")
+    return [
+        min(later)
+        for number, pressed in digits.items()
+        if (later := [at - pressed[0] for at in invites.get(number, []) if at >= pressed[0]])
+    ]
 
 
 @asynccontextmanager

@@ -19,9 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from billing.audit import verify as verify_ledger
 from billing.clock import SystemClock
 from billing.storage.engine import create
+from ivr.app import pin_key
 from ivr.calls.audit import verify as verify_calls
 from ivr.calls.history import CallRecord, find
 from ivr.directory.catalog_apply import apply
@@ -270,55 +273,64 @@ async def line_under_test(
     log_level: str = "info",
 ) -> AsyncIterator[Line]:
     """A fresh database and service on an Asterisk that goes on from test to test."""
-    wanted = asterisk.wanted
-    settings = Settings(
-        state_dir=folder,
-        database_url=database_url,
-        asterisk="external",
-        sip_port=wanted.sip,
-        agi_port=wanted.agi_port,
-        ami_port=asterisk.ami_port,
-        ami_secret=asterisk.ami_secret,
-        cel_file=asterisk.home.cel,
-        web_port=free_port(),
-    )
-    engine = create(settings.url)
-    await upgrade(engine)
-    file = folder / "catalog.yaml"
-    text = CATALOG.format(agent_port=agent_port, dead_port=free_port())
-    if phones:
-        numbers = ", ".join(f'"1555{number:07d}"' for number in range(phones))
-        text += f'  crowd: {{phones: [{numbers}], opening_balance: "1000000.00"}}\n'
-    file.write_text(text)
-    from ivr.app import pin_key
-
-    await apply(engine, load_catalog(file), clock=SystemClock(), pin_key=pin_key(settings))
-    await engine.dispose()
+    settings = _settings(folder, asterisk, database_url)
+    await _prepare(settings, agent_port=agent_port, phones=phones)
     line = Line(
         settings=settings,
         asterisk=asterisk,
         agent_port=agent_port,
-        environment=os.environ
-        | {
-            "TALKMETER_STATE_DIR": str(folder),
-            "TALKMETER_DATABASE_URL": settings.url,
-            "TALKMETER_ASTERISK": "external",
-            "TALKMETER_SIP_PORT": str(settings.sip_port),
-            "TALKMETER_AGI_PORT": str(settings.agi_port),
-            "TALKMETER_AMI_PORT": str(asterisk.ami_port),
-            "TALKMETER_AMI_SECRET": asterisk.ami_secret,
-            "TALKMETER_CEL_FILE": str(asterisk.home.cel),
-            "TALKMETER_WEB_PORT": str(settings.web_port),
-            "TALKMETER_LOG_FORMAT": "json",
-            "TALKMETER_LOG_LEVEL": log_level,
-            "TALKMETER_DRAIN_SECONDS": "1",
-            "TALKMETER_SLICE_SECONDS": str(SLICE_SECONDS),
-            "TALKMETER_RENEW_SECONDS": "3",
-            "TALKMETER_RING_SECONDS": "5",
-        },
+        environment=os.environ | _environment(settings, asterisk, log_level),
     )
     await line.start()
     try:
         yield line
     finally:
         await line.stop()
+
+
+def _settings(folder: Path, asterisk: PrivateAsterisk, database_url: str) -> Settings:
+    return Settings(
+        state_dir=folder,
+        database_url=database_url,
+        asterisk="external",
+        sip_port=asterisk.wanted.sip,
+        agi_port=asterisk.wanted.agi_port,
+        ami_port=asterisk.ami_port,
+        ami_secret=SecretStr(asterisk.ami_secret),
+        cel_file=asterisk.home.cel,
+        web_port=free_port(),
+    )
+
+
+async def _prepare(settings: Settings, *, agent_port: int, phones: int) -> None:
+    """Make the database and load the catalog of the tests."""
+    text = CATALOG.format(agent_port=agent_port, dead_port=free_port())
+    if phones:
+        numbers = ", ".join(f'"1555{number:07d}"' for number in range(phones))
+        text += f'  crowd: {{phones: [{numbers}], opening_balance: "1000000.00"}}\n'
+    file = settings.state_dir / "catalog.yaml"
+    file.write_text(text)
+    engine = create(settings.url)
+    await upgrade(engine)
+    await apply(engine, load_catalog(file), clock=SystemClock(), pin_key=pin_key(settings))
+    await engine.dispose()
+
+
+def _environment(settings: Settings, asterisk: PrivateAsterisk, log_level: str) -> dict[str, str]:
+    return {
+        "TALKMETER_STATE_DIR": str(settings.state_dir),
+        "TALKMETER_DATABASE_URL": settings.url,
+        "TALKMETER_ASTERISK": "external",
+        "TALKMETER_SIP_PORT": str(settings.sip_port),
+        "TALKMETER_AGI_PORT": str(settings.agi_port),
+        "TALKMETER_AMI_PORT": str(asterisk.ami_port),
+        "TALKMETER_AMI_SECRET": asterisk.ami_secret,
+        "TALKMETER_CEL_FILE": str(asterisk.home.cel),
+        "TALKMETER_WEB_PORT": str(settings.web_port),
+        "TALKMETER_LOG_FORMAT": "json",
+        "TALKMETER_LOG_LEVEL": log_level,
+        "TALKMETER_DRAIN_SECONDS": "1",
+        "TALKMETER_SLICE_SECONDS": str(SLICE_SECONDS),
+        "TALKMETER_RENEW_SECONDS": "3",
+        "TALKMETER_RING_SECONDS": "5",
+    }
