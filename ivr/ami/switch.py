@@ -57,7 +57,7 @@ class AmiSwitch:
                 "Action": "Originate",
                 "Channel": "Local/s@talkmeter-whisper/n",
                 "Application": "ChanSpy",
-                "Data": f"{channel},qwEB",
+                "Data": f"{channel},qwE",  # with B the other party hears it too
                 "Variable": "TALKMETER_SAY=" + "&".join(f"talkmeter/{name}" for name in prompts),
                 "Async": "true",
             }
