@@ -18,7 +18,7 @@ from ivr.sandbox.configure import PROMPTS
 
 VOICES: Final = {
     "en": (
-        ["flite", "-voice", "slt", "--setf", "duration_stretch=0.9"],
+        ["flite", "-voice", "slt", "--setf", "duration_stretch=0.84"],
         ["espeak-ng", "-v", "en-us"],
     )
 }
