@@ -12,6 +12,7 @@ import typer
 from billing.errors import BillingError
 from ivr.cli import account, call, calls, catalog, context, db, demo, doctor, report, serve
 from ivr.cli.quote import quote
+from ivr.cli.reconcile import reconcile
 from ivr.cli.topup import topup
 from ivr.cli.verify import verify
 from ivr.settings import SettingsError
@@ -33,6 +34,7 @@ app.command("call")(call.call)
 app.command("quote")(quote)
 app.command("topup")(topup)
 app.command("verify")(verify)
+app.command("reconcile")(reconcile)
 app.add_typer(calls.app, name="calls")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(account.app, name="account")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+
 from billing.money import format_amount
 from ivr.calls.history import CallRecord
 from ivr.sandbox.caller import Seen
