@@ -107,6 +107,14 @@ def load(
         raise SettingsError("; ".join(lines)) from error
 
 
+def cache_home(environment: Mapping[str, str] | None = None) -> Path:
+    """Return the folder for what this user can fetch again: XDG_CACHE_HOME, or ~/.cache."""
+    environment = os.environ if environment is None else environment
+    folder = Path(environment.get("XDG_CACHE_HOME", ""))
+    # A relative path is to be ignored (XDG base directory specification).
+    return folder if folder.is_absolute() else Path.home() / ".cache"
+
+
 def _config_files(config: Path | None) -> list[Path]:
     main = config or SYSTEM_CONFIG
     if config is not None and not config.is_file():

@@ -11,16 +11,21 @@ import fcntl
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ivr.settings import cache_home
+
 VERSION_MIN: Final = 20
 SUITE: Final = "sid"
 PACKAGE: Final = "asterisk"
-APT_SECONDS_MAX: Final = 600
+APT_SECONDS_MAX: Final = 1800
+PROGRESS_SECONDS: Final = 2.0
+MEGABYTE: Final = 1_000_000
 READY_MARK: Final = ".complete"
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -41,10 +46,9 @@ class AsteriskBinary:
     version: str
 
 
-def cache_folder(environment_home: str | None = None) -> Path:
+def cache_folder() -> Path:
     """Return the folder that all checkouts of this user share."""
-    base = Path(environment_home) if environment_home else Path.home() / ".cache"
-    return base / "talkmeter" / "asterisk-22"
+    return cache_home() / "talkmeter" / "asterisk-22"
 
 
 def ensure(progress: Progress, *, cache: Path | None = None) -> AsteriskBinary:
@@ -59,9 +63,9 @@ def ensure(progress: Progress, *, cache: Path | None = None) -> AsteriskBinary:
         return found
     folder = cache or cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / ".lock", progress):
-        if not (folder / READY_MARK).is_file():
-            _fetch(folder, progress)
+    with _locked(folder / ".lock", progress) as lock:
+        if not _is_complete(folder):
+            _fetch(folder, progress, lock)
     return _unpacked(folder)
 
 
@@ -95,22 +99,26 @@ def _on_path() -> AsteriskBinary | None:
     return AsteriskBinary(command=(program,), modules=modules, data=data, version=text.strip())
 
 
+def _is_complete(folder: Path) -> bool:
+    return (folder / READY_MARK).is_file() and (folder / "root/usr/sbin/asterisk").is_file()
+
+
 def _unpacked(folder: Path) -> AsteriskBinary:
     root = folder / "root"
     modules = next(root.glob("usr/lib/*/asterisk/modules"))
     libraries = modules.parent.parent
     loader = next(libraries.glob("ld-linux-*.so.*"))
     path = ":".join(str(libraries / name) for name in (".", "pulseaudio"))
-    program = root / "usr/sbin/asterisk"
+    command = (str(loader), "--library-path", path, str(root / "usr/sbin/asterisk"))
     return AsteriskBinary(
-        command=(str(loader), "--library-path", path, str(program)),
+        command=command,
         modules=modules,
         data=root / "usr/share/asterisk",
-        version="22 (fetched)",
+        version=_output([*command, "-V"]).strip(),
     )
 
 
-def _fetch(folder: Path, progress: Progress) -> None:
+def _fetch(folder: Path, progress: Progress, lock: int) -> None:
     for program in ("apt-get", "dpkg"):
         if shutil.which(program) is None:
             raise AsteriskMissing(
@@ -118,19 +126,56 @@ def _fetch(folder: Path, progress: Progress) -> None:
                 "install Asterisk 22 with your package manager"
             )
     config = _private_apt(folder / "apt")
-    progress("fetching Asterisk 22 from this machine's Debian mirror (about 80 MB, once)")
-    _apt(config, ["update"])
-    _apt(config, ["-y", "--download-only", "install", PACKAGE], progress)
-    packages = sorted((folder / "apt/cache/archives").glob("*.deb"))
-    root = folder / "root"
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir()
+    progress("fetching Asterisk 22 from this machine's Debian mirror, once for this user")
+    _apt(config, ["update"], lock)
+    _apt(config, ["autoclean"], lock)  # of an older fetch that was broken off, only what is current
+    archives = folder / "apt/cache/archives"
+    _download(config, archives, progress, lock)
+    packages = sorted(archives.glob("*.deb"))
+    fresh = folder / "root.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
     for number, package in enumerate(packages, 1):
         if number % 40 == 0 or number == len(packages):
             progress(f"unpacking {number} of {len(packages)} packages")
-        subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)  # noqa: S603, S607
+        subprocess.run(["dpkg", "-x", str(package), str(fresh)], check=True)  # noqa: S603, S607
+    shutil.rmtree(folder / "root", ignore_errors=True)
+    fresh.rename(folder / "root")
     (folder / READY_MARK).write_text("ready\n", encoding="ascii")
     shutil.rmtree(folder / "apt", ignore_errors=True)
+
+
+def _download(config: Path, archives: Path, progress: Progress, lock: int) -> None:
+    """Download what is missing; apt goes on where a broken download ended, and checks it all."""
+    install = ["-y", "install", PACKAGE]
+    listed = _output(["apt-get", "-c", str(config), "-q", "--print-uris", *install])
+    # 'address' name size hash, one line for each package that is still to come
+    total = sum(int(size) for size in re.findall(r"^'\S+' \S+ (\d+) \S+$", listed, re.MULTILINE))
+    before = _size(archives)
+    done = threading.Event()
+
+    def report() -> None:
+        while not done.wait(PROGRESS_SECONDS):
+            came = max(0, _size(archives) - before)
+            progress(f"downloading {came // MEGABYTE} of {total // MEGABYTE} MB")
+
+    reporter = threading.Thread(target=report, name="fetch-progress", daemon=True)
+    reporter.start()
+    try:
+        _apt(config, ["--download-only", *install], lock)
+    finally:
+        done.set()
+        reporter.join()
+    progress(f"downloaded {total // MEGABYTE} MB, checked by Debian's signatures")
+
+
+def _size(folder: Path) -> int:
+    """Add up the bytes of a folder that apt writes to meanwhile."""
+    total = 0
+    for file in folder.rglob("*.deb"):
+        with suppress(FileNotFoundError):  # from partial/ to its place
+            total += file.stat().st_size
+    return total
 
 
 def _private_apt(folder: Path) -> Path:
@@ -156,6 +201,7 @@ def _private_apt(folder: Path) -> Path:
                 'APT::Install-Recommends "false";',
                 'Acquire::Languages "none";',
                 'Debug::NoLocking "true";',
+                'Acquire::Retries "3";',
                 "",
             ]
         ),
@@ -179,19 +225,27 @@ def _mirror() -> str:
     )
 
 
-def _apt(config: Path, arguments: list[str], progress: Progress | None = None) -> None:
-    process = subprocess.run(  # noqa: S603 - fixed program and arguments
-        ["apt-get", "-c", str(config), "-q", *arguments],  # noqa: S607
-        capture_output=True,
-        text=True,
-        timeout=APT_SECONDS_MAX,
-        check=False,
-    )
+def _apt(config: Path, arguments: list[str], lock: int) -> None:
+    try:
+        process = subprocess.run(  # noqa: S603 - fixed program and arguments
+            ["apt-get", "-c", str(config), "-q", *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=APT_SECONDS_MAX,
+            check=False,
+            pass_fds=(lock,),  # an apt that outlives us keeps others out until it ends
+        )
+    except subprocess.TimeoutExpired:
+        raise AsteriskMissing(
+            f"Asterisk could not be fetched in {APT_SECONDS_MAX} s; run it again, it goes on"
+        ) from None
     if process.returncode:
-        last = (process.stderr or process.stdout).strip().splitlines()[-1:]
-        raise AsteriskMissing(f"Asterisk could not be fetched: {''.join(last)}; run it again")
-    if progress is not None:
-        progress("downloaded and checked by Debian's signatures")
+        errors = [line for line in process.stderr.splitlines() if line.startswith("E: ")]
+        reason = " ".join(errors[-1:]) or process.stderr.strip()[-200:]
+        raise AsteriskMissing(
+            f"Asterisk could not be fetched: {reason}; run it again, it goes on where it ended, "
+            "or install Asterisk 22 with your package manager"
+        )
 
 
 def _output(command: list[str]) -> str:
@@ -201,11 +255,11 @@ def _output(command: list[str]) -> str:
 
 
 @contextmanager
-def _locked(path: Path, progress: Progress) -> Iterator[None]:
+def _locked(path: Path, progress: Progress) -> Iterator[int]:
     with path.open("w", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             progress("waiting for another fetch of the same Asterisk")
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file.fileno()
