@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -22,7 +23,7 @@ from ivr.flows.prompts import LAST_WORDS, NAMED_TOPICS, Prompt, topic_prompt
 from ivr.sandbox import configure
 from ivr.sandbox.fetch import AsteriskMissing, ensure
 from ivr.sandbox.prompts import texts
-from ivr.settings import Settings
+from ivr.settings import Settings, load
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "asterisk-conf"
@@ -404,3 +405,62 @@ def test_numbers_and_currencies_are_complete() -> None:
     assert {f"topic-{name}" for name in NAMED_TOPICS} <= set(WORDS)
     assert {f"topic-{digit}" for digit in range(10)} <= set(WORDS)
     assert {f"num-{digit}" for digit in range(21)} <= set(WORDS)
+
+
+# --- the instructions
+
+
+README = (CONF / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_tells_what_every_file_is_for() -> None:
+    for path in CONF.iterdir():
+        if path.is_file() and path.name != "README.md":
+            assert f"`{path.name}`" in README, path.name
+    for name in (*re.findall(r"`([\w-]+\.conf)`", README), "prompts/en.txt"):
+        known = {"asterisk.conf", *node_files(), *(path.name for path in FILES)}
+        assert name in known or (CONF / name).is_file(), name
+
+
+def test_the_blocks_of_the_readme_write_the_node_files(tmp_path: Path) -> None:
+    blocks = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+    wanted = [
+        line for line in blocks if ("> /etc/" in line and "toml" not in line) or "secret=$(" in line
+    ]
+    for folder in ("asterisk/node", "talkmeter"):
+        (tmp_path / folder).mkdir(parents=True)
+
+    subprocess.run(
+        ["sh", "-eu"],
+        input="\n".join(wanted).replace("/etc/", f"{tmp_path}/"),
+        text=True,
+        check=True,
+        timeout=20,
+    )
+
+    secret = (tmp_path / "talkmeter/ami.secret").read_text("ascii").strip()
+    assert re.fullmatch(r"[0-9a-f]{64}", secret)
+    written = {
+        path.name: path.read_text("ascii") for path in (tmp_path / "asterisk/node").iterdir()
+    }
+    assert set(written) == set(node_files())
+    for name, text in node_files().items():
+        assert keys(written[name]) == keys(text), name
+    assert written["manager_secret.conf"] == f"secret={secret}\n"
+
+
+def keys(text: str) -> list[str]:
+    return [line.partition("=")[0] for line in text.splitlines()]
+
+
+def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:
+    lines = re.findall(r"^        '(\w+ = .+)' \\$", README, re.MULTILINE)
+    file = tmp_path / "talkmeter.toml"
+    file.write_text("\n".join(lines), encoding="utf-8")
+
+    settings = load(file, environment={})
+
+    assert settings.asterisk == "external"
+    assert settings.cel_file == Path("/var/log/asterisk/cel-custom/talkmeter.csv")
+    for variable in re.findall(r"TALKMETER_(\w+)_FILE=", README):
+        assert variable.lower() in Settings.model_fields
