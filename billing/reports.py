@@ -40,9 +40,8 @@ class Span:
 
     def days(self) -> list[date]:
         """List the days."""
-        return [
-            self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)
-        ]
+        count = (self.last - self.first).days + 1
+        return [self.first + timedelta(days=number) for number in range(count)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +144,9 @@ async def split_by_day(
 
 def _booked() -> Any:  # Any: a join
     return (
-        sessions.join(transfers, and_(transfers.c.reference == sessions.c.id,
-                                      transfers.c.kind == "settle"))
+        sessions.join(
+            transfers, and_(transfers.c.reference == sessions.c.id, transfers.c.kind == "settle")
+        )
         .join(entries, entries.c.transfer_id == transfers.c.id)
         .join(accounts, accounts.c.id == entries.c.account_id)
     )

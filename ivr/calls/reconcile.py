@@ -1,4 +1,4 @@
-"""Compare every charge with Asterisk's own record: who was charged for a talk that was not?
+"""Compare every charge with Asterisk's own record: is any talk charged that was not talked.
 
     ours   sessions.talk_us, by whatever evidence
     theirs bridge to bridge in the channel event log

@@ -199,9 +199,9 @@ async def figures() -> list[Figure]:
     async with rig() as built:
         loads: dict[str, list[Load]] = {PLAIN: [], RAW: [], PRODUCT: []}
         for turn in range(TURNS):
-            for did in loads:
+            for did, measured in loads.items():
                 print(f"  turn {turn + 1}: {CALLS} calls to {did} at {RATE}/s", flush=True)
-                loads[did].append(await built.load(did, calls=CALLS, rate=RATE, trace=True))
+                measured.append(await built.load(did, calls=CALLS, rate=RATE, trace=True))
         clean = {did: await _clean_rate(built, did) for did in (PLAIN, PRODUCT)}
     return _figures(loads, clean)
 

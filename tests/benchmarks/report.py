@@ -47,7 +47,8 @@ class Figure:
 
     def line(self) -> str:
         sign = "-" if self.difference else "/"
+        floor = f"{self.floor:>10,.2f} {self.floor_name:<22}"
         return (
-            f"{self.name:<40} {self.value:>12,.2f} {sign} {self.floor:>10,.2f} {self.floor_name:<22}"
+            f"{self.name:<40} {self.value:>12,.2f} {sign} {floor}"
             f" = {self.measured:>8.2f}   must {self.must:<5g} goal {self.goal:<5g} {self.grade}"
         )
