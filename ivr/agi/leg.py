@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-from ivr.agi.wire import quote
+from ivr.agi.wire import Reply, quote
 from ivr.telephony import CallerHungUp, CallFacts, DialResult, LegFailed
-
-if TYPE_CHECKING:
-    from ivr.agi.server import AgiRequest
 
 PROMPT_FOLDER: Final = "talkmeter"
 DIGITS: Final = "TALKMETER_DIGITS"
@@ -37,10 +34,20 @@ _RESULTS: Final = {
 }
 
 
+class Commands(Protocol):
+    """A FastAGI session: one command, one reply, or CallerHungUp or LegFailed."""
+
+    hung_up: bool
+
+    async def send_command(self, command: str, *, seconds_max: float = ...) -> Reply:
+        """Send one command and wait for its reply."""
+        ...
+
+
 class AgiLeg:
     """A caller behind a FastAGI session."""
 
-    def __init__(self, request: AgiRequest, headers: Mapping[str, str], *, node: str) -> None:
+    def __init__(self, request: Commands, headers: Mapping[str, str], *, node: str) -> None:
         self._request = request
         did = next((headers[name] for name in DID_HEADERS if headers.get(name)), "")
         number = headers.get("agi_callerid", "")
