@@ -74,9 +74,12 @@ def free_port() -> int:
 
 def write(home: Home, ports: Ports, binary: AsteriskBinary, *, prompts: Path = PROMPTS) -> None:
     """Write everything that `asterisk -C etc/asterisk.conf` needs."""
-    for folder in (
+    for folder in (  # each before what lies in it, since parents are made with another mode
+        home.root,
+        home.etc,
         home.etc / "node",
         home.run,
+        home.log,
         home.log / "cel-custom",
         home.log / "cdr-custom",
         *(home.root / name for name in ("lib", "spool", "keys", "agi", "db")),

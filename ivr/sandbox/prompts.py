@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ VOICES: Final = {
     )
 }
 TEXT_MAX: Final = 500
+NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
 
 class PromptsFailed(Exception):
@@ -41,8 +43,11 @@ def texts(file: Path) -> dict[str, str]:
         if not line.strip() or line.startswith("#"):
             continue
         name, bar, text = line.partition("|")
-        if not bar or not text.strip() or len(text) > TEXT_MAX or name in found:
-            raise PromptsFailed(f"{file}:{number}: write name|text, each name once")
+        named = NAME.fullmatch(name) and name not in found
+        if not (bar and named and text.strip() and len(text) <= TEXT_MAX):
+            raise PromptsFailed(
+                f"{file}:{number}: write name|text; names are a-z, 0-9 and -, each once"
+            )
         found[name] = text.strip()
     return found
 
