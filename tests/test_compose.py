@@ -389,6 +389,19 @@ def test_scripts_that_are_started_are_copied_and_may_be_started() -> None:
         assert (ROOT / source).read_bytes().startswith(b"#!/bin/sh\n")
 
 
+def test_what_is_copied_can_be_read_by_the_user_of_the_image() -> None:
+    for name, folder in (("asterisk", "/etc/asterisk"), ("talkmeter", "/opt/talkmeter")):
+        image = IMAGES[SERVICES[name]["build"]["dockerfile"]]
+        places = {step.name: place for place, step in enumerate(image) if step.name != "RUN"}
+        readable = next(
+            place
+            for place, step in enumerate(image)
+            if re.search(rf"chmod -R a\+rX {folder}\b", step.words)
+        )
+
+        assert places["COPY"] < readable < places["USER"]
+
+
 def test_volumes_begin_with_folders_that_their_user_owns() -> None:
     for name, folders in (
         ("asterisk", ("/var/lib/asterisk", "/var/log/asterisk", "/var/log/asterisk/cel-custom")),
