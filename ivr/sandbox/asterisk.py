@@ -115,9 +115,11 @@ class PrivateAsterisk:
 
     async def stop(self) -> None:
         """End it, politely first; only the process that this folder's state names."""
-        if not self.pid or not self._alive():
+        if not self.pid:
             return
         for number in (signal.SIGTERM, signal.SIGKILL):
+            if not self._alive():
+                break
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
             with contextlib.suppress(TimeoutError):
