@@ -43,6 +43,8 @@ from ivr.flows.support import support_line
 from ivr.settings import Settings, SettingsError
 from ivr.supervision import Job, Jobs
 from ivr.telephony import CallLeg
+from ivr.web.app import WebDeps, serving
+from ivr.web.tokens import make_cli_token
 
 DRAIN_POLL_SECONDS: Final = 0.1
 
@@ -109,6 +111,12 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             | {"directory": books.directory.run, "journal": books.charging.replay_journal}
         )
         await stack.enter_async_context(jobs)
+        web = serving(
+            _web_deps(books, lines, settings, clock),
+            host=settings.web_host,
+            port=settings.web_port,
+        )
+        await stack.enter_async_context(web)
         yield Service(settings=settings, books=books, lines=lines, jobs=jobs)
         await drain(lines.registry, settings.drain_seconds)
 
@@ -180,6 +188,25 @@ def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
         "recovery": recovery.run,
     }
     return Lines(link=link, registry=registry, desk=desk, jobs=jobs)
+
+
+def _web_deps(books: Books, lines: Lines, settings: Settings, clock: Clock) -> WebDeps:
+    registry = lines.registry
+    return WebDeps(
+        engine=books.engine,
+        writer=books.writer,
+        wallet=books.wallet,
+        directory=books.directory.current,
+        live=registry,
+        clock=clock,
+        pin_key=pin_key(settings),
+        web_key=bytes.fromhex(secrets.read_or_make(settings.state_dir / "web.key")),
+        cli_token=make_cli_token(settings.state_dir),
+        ready=lambda: {
+            "asterisk": registry.link_up.is_set(),
+            "accepting calls": not registry.closed,
+        },
+    )
 
 
 async def drain(registry: Registry, seconds_max: float) -> None:

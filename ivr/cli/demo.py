@@ -114,6 +114,7 @@ async def _top_up_when_low(service: Service) -> None:
 
 async def _logins(service: Service) -> list[str]:
     """Make the demo logins once; their passwords are kept in the state folder."""
+    from billing.clock import SystemClock
     from ivr.web.demo_users import ensure_demo_users
 
-    return await ensure_demo_users(service.books.engine, service.settings.state_dir)
+    return await ensure_demo_users(service.books.engine, service.settings.state_dir, SystemClock())

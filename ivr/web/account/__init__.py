@@ -1,0 +1,3 @@
+"""Pages of callers."""
+
+from __future__ import annotations

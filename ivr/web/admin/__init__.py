@@ -1,0 +1,3 @@
+"""Pages of operators."""
+
+from __future__ import annotations

@@ -1,0 +1,162 @@
+"""Operations on callers' accounts: read, open, top up, statement."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from billing import reports
+from billing.money import format_amount
+from billing.wallet import Account
+from ivr.directory.callers import set_phones_and_pin
+from ivr.web.api import models
+from ivr.web.api.gate import Answer, Ask
+from ivr.web.fields import read_cursor, write_cursor
+from ivr.web.problems import Refusal
+from ivr.web.queries import accounts as queries
+from ivr.calls.history import moment
+
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+KEY: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
+
+
+async def list_accounts(ask: Ask) -> Answer:
+    """List accounts."""
+    assert isinstance(ask.query, models.AccountsQuery)
+    place = read_cursor(ask.query.after, str)
+    async with ask.web.reading() as connection:
+        found = await queries.list_accounts(
+            connection,
+            ask.who.scope,
+            queries.AccountFilter(
+                text=ask.query.q, status=ask.query.status, mode=ask.query.mode
+            ),
+            after=place[0] if place else None,
+            limit=ask.query.limit + 1,
+        )
+    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    return Answer(
+        model=models.Accounts(
+            items=tuple(_account(account) for account in items),
+            next=write_cursor(items[-1].code) if more else None,
+        )
+    )
+
+
+async def show_account(ask: Ask) -> Answer:
+    """Show one account."""
+    async with ask.web.reading() as connection:
+        account = await queries.find_account(connection, ask.who.scope, ask.named("account"))
+    return Answer(model=_account(account))
+
+
+async def add_account(ask: Ask) -> Answer:
+    """Open an account."""
+    assert isinstance(ask.body, models.NewAccount)
+    body, deps = ask.body, ask.web.deps
+    known = deps.directory()
+    if any(known.account_of_phone(number) for number in body.phones):
+        raise Refusal(
+            "invalid",
+            "Correct the fields that are named.",
+            fields={"phones": "A phone belongs to another account."},
+        )
+    account = await deps.wallet.open_account(
+        body.account, mode=body.mode, currency=body.currency, credit_limit=body.credit_limit
+    )
+    if body.phones or body.pin:
+        await set_phones_and_pin(
+            deps.engine,
+            account.code,
+            numbers=body.phones,
+            pin=body.pin.get_secret_value() if body.pin else None,
+            key=deps.pin_key,
+        )
+    await ask.web.note(ask.who, "open account", account.code, after=account.mode)
+    return Answer(
+        model=_account(account), headers=(("Location", f"/api/v1/accounts/{account.code}"),)
+    )
+
+
+async def top_up(ask: Ask) -> Answer:
+    """Add money to an account, once per key."""
+    assert isinstance(ask.body, models.TopUp)
+    key = ask.request.headers.get(IDEMPOTENCY_HEADER, "")
+    if not KEY.fullmatch(key):
+        raise Refusal(
+            "missing_key", "Send one of 1 to 100 visible ASCII characters, new for each top-up."
+        )
+    done = await ask.web.deps.wallet.top_up(
+        ask.named("account"),
+        ask.body.amount,
+        key=key,
+        actor=ask.who.login,
+        memo=ask.body.reason,
+    )
+    if not done.replayed:
+        await ask.web.note(
+            ask.who,
+            "top up",
+            done.account,
+            before=format_amount(done.balance - done.amount),
+            after=f"{format_amount(done.balance)} {done.currency}",
+        )
+    model = models.ToppedUp(
+        transfer_id=done.transfer_id,
+        account=done.account,
+        amount=format_amount(done.amount),
+        balance=format_amount(done.balance),
+        currency=done.currency,
+        replayed=done.replayed,
+    )
+    return Answer(model=model, status=200 if done.replayed else 201)
+
+
+async def statement(ask: Ask) -> Answer:
+    """List the movements of an account."""
+    assert isinstance(ask.query, models.PageQuery)
+    place = read_cursor(ask.query.after, int)
+    async with ask.web.reading() as connection:
+        account = await queries.find_account(connection, ask.who.scope, ask.named("account"))
+        found = await reports.statement(
+            connection,
+            account.id,
+            before=place[0] if place else None,
+            limit=min(ask.query.limit + 1, reports.STATEMENT_MAX),
+        )
+    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    return Answer(
+        model=models.Statement(
+            account=account.code,
+            currency=account.currency,
+            items=tuple(_line(line) for line in items),
+            next=write_cursor(items[-1].seq) if more else None,
+        )
+    )
+
+
+def _line(line: reports.StatementLine) -> models.StatementLine:
+    return models.StatementLine(
+        seq=line.seq,
+        at=moment(line.at_us) or "",
+        kind=line.kind,
+        reference=line.reference,
+        memo=line.memo,
+        actor=line.actor,
+        amount=format_amount(line.amount),
+        balance_after=format_amount(line.balance_after),
+    )
+
+
+def _account(account: Account) -> models.Account:
+    return models.Account(
+        account=account.code,
+        number=account.number,
+        mode=account.mode,
+        status=account.status,
+        currency=account.currency,
+        balance=format_amount(account.posted),
+        held=format_amount(account.held),
+        credit_limit=format_amount(account.credit_limit),
+        spendable=format_amount(account.spendable),
+    )

@@ -1,0 +1,140 @@
+"""Operations on calls: ended and live ones."""
+
+from __future__ import annotations
+
+import structlog
+
+from billing.clock import MICROSECONDS
+from billing.money import Micros, format_amount
+from ivr.calls.history import moment
+from ivr.web.api import models
+from ivr.web.api.gate import Answer, Ask
+from ivr.web.explain import explain
+from ivr.web.fields import read_cursor, write_cursor
+from ivr.web.problems import Refusal
+from ivr.web.queries import calls as queries
+from ivr.web.scope import Scope
+
+log = structlog.get_logger()
+
+
+async def list_calls(ask: Ask) -> Answer:
+    """List calls."""
+    assert isinstance(ask.query, models.CallsQuery)
+    wanted = queries.CallFilter(
+        did=ask.query.did,
+        account=ask.query.account,
+        client=ask.query.client,
+        outcome=ask.query.outcome,
+        first=ask.query.first,
+        last=ask.query.last,
+    )
+    place = read_cursor(ask.query.after, int, str)
+    async with ask.web.reading() as connection:
+        found = await queries.list_calls(
+            connection,
+            ask.who.scope,
+            wanted,
+            after=(place[0], place[1]) if place else None,
+            limit=ask.query.limit + 1,
+        )
+    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    return Answer(
+        model=models.Calls(
+            items=tuple(models.Call(**_call(item, ask.who.scope)) for item in items),
+            next=write_cursor(items[-1].started_us, items[-1].id) if more else None,
+        )
+    )
+
+
+async def show_call(ask: Ask) -> Answer:
+    """Show one call with the lines of its cost."""
+    scope = ask.who.scope
+    async with ask.web.reading() as connection:
+        detail = await queries.find_call(connection, scope, ask.named("call_id"))
+    explanation = explain(detail)
+    lines = None if explanation is None else tuple(
+        models.ChargeLine(
+            label=line.label,
+            seconds=line.seconds,
+            price=_amount(line.price),
+            per_seconds=line.per_seconds or None,
+            amount=format_amount(line.amount),
+        )
+        for line in explanation.lines
+    )  # fmt: skip
+    split = tuple(
+        models.Share(party=party.kind, account=party.account, amount=format_amount(party.amount))
+        for party in detail.parties
+    )
+    return Answer(
+        model=models.CallDetail(
+            **_call(detail.item, scope), lines=lines, split=split if scope.sees_split else None
+        )
+    )
+
+
+async def list_live(ask: Ask) -> Answer:
+    """List live calls."""
+    return Answer(
+        model=models.LiveCalls(
+            items=tuple(
+                models.LiveCall(
+                    id=call.id,
+                    did=call.did,
+                    client=call.client,
+                    topic=call.topic,
+                    account=call.account,
+                    caller=call.caller,
+                    state=call.state,
+                    asking=call.asking,
+                    started_at=moment(call.started_us) or "",
+                    talk_seconds=round(call.talk_seconds, 3),
+                    granted_seconds=call.granted_seconds,
+                    cost=format_amount(call.cost),
+                    currency=call.currency,
+                )
+                for call in ask.web.deps.live.snapshot()
+                if ask.who.scope.sees(call)
+            )
+        )
+    )
+
+
+async def hang_up(ask: Ask) -> Answer:
+    """End a live call."""
+    call_id = ask.named("call_id")
+    if not await ask.web.deps.live.hang_up(call_id):
+        raise Refusal("not_found", "The call is not live.")
+    log.info("call ended by operator", call_id=call_id, actor=ask.who.login)
+    await ask.web.note(ask.who, "hang up", call_id)
+    return Answer(model=models.HangUpAsked(call_id=call_id))
+
+
+def _call(item: queries.CallItem, scope: Scope) -> dict[str, object]:
+    return {
+        "call_id": item.id,
+        "did": item.did,
+        "client": item.client,
+        "topic": item.topic,
+        "account": item.account,
+        "caller": item.caller,
+        "state": item.state,
+        "end_reason": item.end_reason,
+        "started_at": moment(item.started_us),
+        "answered_at": moment(item.answered_us),
+        "ended_at": moment(item.ended_us),
+        "talk_seconds": item.talk_us / MICROSECONDS,
+        "billed_seconds": item.billed_seconds,
+        "cost": format_amount(item.cost),
+        "currency": item.currency,
+        "balance_before": _amount(item.balance_before) if scope.sees_balances else None,
+        "balance_after": _amount(item.balance_after) if scope.sees_balances else None,
+        "tariff": item.tariff,
+        "tariff_version": item.tariff_version,
+        "review": item.review,
+    }
+
+
+def _amount(amount: Micros | None) -> str | None:
+    return None if amount is None else format_amount(amount)

@@ -1,0 +1,137 @@
+"""The one gate in front of every API operation: token, role, query, body; and the answer.
+
+An operation is a row of a table. The same row makes the route, checks what comes in, shapes what
+goes out and writes its part of the OpenAPI document, so that none of them can drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+from pydantic import BaseModel, TypeAdapter
+
+from ivr.web.fields import Input
+from ivr.web.guard import read_query
+from ivr.web.limits import network
+from ivr.web.problems import Refusal
+from ivr.web.scope import Role, Scope, Who
+from ivr.web.security import address_of
+from ivr.web.state import Web, web_of
+from ivr.web.tokens import CLI_LOGIN, bearer, find_token, is_cli
+
+BASE: Final = "/api/v1"
+BAD_TOKENS_MAX: Final = 100
+JSON: Final = "application/json"
+
+
+class NoQuery(Input):
+    """An operation without parameters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A request that passed the gate: who asks, and checked input."""
+
+    request: web.Request
+    web: Web
+    who: Who
+    query: Input
+    body: Input | None
+
+    def named(self, name: str) -> str:
+        """Return a part of the path."""
+        return self.request.match_info[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an operation answers; `status` where it is not the one of the table."""
+
+    model: BaseModel
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+OperationHandler = Callable[[Ask], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation of the API. `statuses` are the good ones, the usual one first."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    roles: frozenset[Role]
+    handler: OperationHandler
+    answer: type[BaseModel]
+    query: type[Input] = NoQuery
+    body: type[Input] | None = None
+    statuses: tuple[int, ...] = (200,)
+    needs_key: bool = False
+    problems: tuple[str, ...] = ()
+
+
+def guarded(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Put the gate in front of an operation."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        who = await _identify(request)
+        if who.role not in operation.roles:
+            raise Refusal("forbidden", "The token is not made for this.")
+        ask = Ask(
+            request=request,
+            web=web_of(request),
+            who=who,
+            query=operation.query.model_validate(read_query(request)),
+            body=await _read_body(request, operation.body),
+        )
+        answer = await operation.handler(ask)
+        return web.Response(
+            body=answer.model.model_dump_json().encode(),
+            content_type=JSON,
+            status=answer.status or operation.statuses[0],
+            headers=dict(answer.headers),
+        )
+
+    return handle
+
+
+async def _identify(request: web.Request) -> Who:
+    """Find whose token it is. Only failures are counted: a good token is never locked out."""
+    running = web_of(request)
+    address = address_of(request)
+    token = bearer(request.headers.get("Authorization"))
+    if token is None:
+        raise _unauthenticated("Send a token: Authorization: Bearer ...")
+    if is_cli(token, running.deps.cli_token):
+        scope = Scope(role=Role.OPERATOR, subject=None)
+        return Who(login=CLI_LOGIN, scope=scope, address=address, csrf="", session="")
+    async with running.reading() as connection:
+        found = await find_token(connection, token, now_us=running.now_us())
+    if found is None:
+        wait = running.bearers.take({f"bearer:{network(address)}": BAD_TOKENS_MAX})
+        if wait:
+            raise Refusal(
+                "too_many_tries", "Wrong tokens only.", headers={"Retry-After": str(wait)}
+            )
+        raise _unauthenticated("The token is unknown, expired or revoked.")
+    return Who(login=found[0], scope=found[1], address=address, csrf="", session="")
+
+
+def _unauthenticated(detail: str) -> Refusal:
+    return Refusal(
+        "not_authenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="talkmeter"'}
+    )
+
+
+async def _read_body(request: web.Request, model: type[Input] | None) -> Input | None:
+    if model is None:
+        return None
+    if request.content_type != JSON:
+        raise Refusal("wrong_media_type", f"Send {JSON}.")
+    return TypeAdapter(model).validate_json(await request.read())

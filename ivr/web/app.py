@@ -1,0 +1,90 @@
+"""Builds the web application: routes, middlewares, headers; and serves it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+
+from ivr.web import public
+from ivr.web.account import home
+from ivr.web.admin import account, accounts, calls, dashboard
+from ivr.web.api.mount import add_operations
+from ivr.web.errors import answer_errors
+from ivr.web.guard import Page, add_pages
+from ivr.web.health import add_health, count_requests
+from ivr.web.portal import calls as portal_calls
+from ivr.web.portal import report
+from ivr.web.security import add_headers
+from ivr.web.state import WEB, Web, WebDeps, web_of
+
+__all__ = ["PAGES", "WebDeps", "make_web", "serving"]
+
+BODY_BYTES_MAX: Final = 64 * 1024
+SHUTDOWN_SECONDS: Final = 2.0
+FOREVER: Final = "public, max-age=31536000, immutable"
+
+PAGES: Final[tuple[Page, ...]] = (
+    *public.PAGES,
+    *dashboard.PAGES,
+    *accounts.PAGES,
+    *account.PAGES,
+    *calls.PAGES,
+    *report.PAGES,
+    *portal_calls.PAGES,
+    *home.PAGES,
+)
+
+
+def make_web(deps: WebDeps) -> web.Application:
+    """Build the application."""
+    app = web.Application(
+        middlewares=[count_requests, answer_errors], client_max_size=BODY_BYTES_MAX
+    )
+    app[WEB] = Web(deps)
+    app.on_response_prepare.append(add_headers)
+    add_health(app)
+    public.add_public(app)
+    add_pages(app, PAGES)
+    add_operations(app)
+    app.router.add_get("/static/{hash}/{name}", _static)
+    return app
+
+
+@asynccontextmanager
+async def serving(deps: WebDeps, *, host: str, port: int) -> AsyncIterator[int]:
+    """Serve until the end of the block; yields the port, which may have been 0.
+
+    Raises:
+        OSError: the address cannot be listened on.
+
+    """
+    runner = web.AppRunner(
+        make_web(deps),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def _static(request: web.Request) -> web.Response:
+    asset = web_of(request).templates.assets.get(request.match_info["name"])
+    if asset is None or asset.path != request.path:
+        raise web.HTTPNotFound
+    packs = "gzip" in request.headers.get("Accept-Encoding", "")
+    response = web.Response(body=asset.packed if packs else asset.body)
+    response.headers.update(
+        {"Content-Type": asset.content_type, "Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+    )
+    if packs:
+        response.headers["Content-Encoding"] = "gzip"
+    return response

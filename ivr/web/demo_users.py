@@ -1,0 +1,57 @@
+"""The three demo logins: made at first start, their passwords kept in files of the state folder."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.clock import Clock, microseconds_of
+from ivr import secrets
+from ivr.web.passwords import generate, hash_password
+from ivr.web.scope import Role
+from ivr.web.users import add_user, find_user
+
+FOLDER: Final = "demo-logins"
+DEMO: Final = (
+    ("operator", Role.OPERATOR, None),
+    ("acme", Role.CLIENT, "acme"),
+    ("alice", Role.CALLER, "alice"),
+)
+
+
+async def ensure_demo_users(engine: AsyncEngine, state_dir: Path, clock: Clock) -> list[str]:
+    """Make the logins that are missing; returns a line for each, to be shown to people."""
+    lines: list[str] = []
+    for login, role, subject in DEMO:
+        async with engine.connect() as connection:
+            known = await find_user(connection, login)
+        file = state_dir / FOLDER / login
+        if known is None:
+            password = generate()
+            await asyncio.to_thread(_keep, file, password)
+            await add_user(
+                engine,
+                login,
+                password_hash=await asyncio.to_thread(hash_password, password),
+                role=role,
+                subject=subject,
+                now_us=microseconds_of(clock.now()),
+            )
+        shown = await asyncio.to_thread(_shown, file)
+        lines.append(f"{login} / {shown}  ({role.value})")
+    return lines
+
+
+def _keep(file: Path, password: str) -> None:
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    secrets.write(file, password)
+
+
+def _shown(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except OSError:
+        return "as you set it"

@@ -1,0 +1,143 @@
+"""Why a call cost what it cost: rated again by its own price version, line by line.
+
+The booked amounts are the truth; what is computed here only explains them, and says so when the
+two should ever differ.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from billing.clock import moment_of
+from billing.domain.rating import Charge, RateTable, seconds_of
+from billing.domain.tariffs import Tariff
+from billing.money import Micros
+from ivr.web.queries.calls import CallDetail, Party
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One summand of the cost. Seconds and price are None for fees and roundings."""
+
+    label: str
+    seconds: int | None
+    price: Micros | None
+    per_seconds: int
+    amount: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartyLine:
+    """One party's share with the basis points it follows from; None when none are known."""
+
+    party: Party
+    basis_points: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The lines add up to `cost`; `agrees` says that this is also what was booked."""
+
+    talk_us: int
+    charged_seconds: int
+    billed_seconds: int
+    lines: tuple[Line, ...]
+    cost: Micros
+    agrees: bool
+    notes: tuple[str, ...]
+
+
+def explain(detail: CallDetail) -> Explanation | None:
+    """Explain a settled call; None for any other."""
+    item = detail.item
+    if item.session_state != "settled" or detail.tariff_body is None or detail.priced_us is None:
+        return None
+    tariff = Tariff.from_json(detail.tariff_body)
+    table = RateTable.compile(
+        tariff, started_at=moment_of(detail.priced_us), timezone=detail.timezone or "UTC"
+    )
+    begun = seconds_of(item.talk_us)
+    charge = table.charge(min(begun, detail.granted_seconds))
+    return Explanation(
+        talk_us=item.talk_us,
+        charged_seconds=charge.talk_seconds,
+        billed_seconds=charge.billed_seconds,
+        lines=_lines(charge, tariff),
+        cost=charge.cost,
+        agrees=charge.cost == item.cost,
+        notes=tuple(_notes(charge, tariff, begun=begun)),
+    )
+
+
+def _lines(charge: Charge, tariff: Tariff) -> tuple[Line, ...]:
+    lines = []
+    if charge.setup_fee:
+        lines.append(_fee("Setup fee", charge.setup_fee))
+    last = len(charge.lines) - 1
+    position = 0
+    for number, line in enumerate(charge.lines):
+        until = position + line.seconds
+        free = line.price == 0
+        lines.append(
+            Line(
+                label=f"{'Free of charge, ' if free else ''}second {position + 1:,} to {until:,}"
+                if line.seconds > 1
+                else f"{'Free of charge, ' if free else ''}second {until:,}",
+                seconds=line.seconds,
+                price=line.price,
+                per_seconds=line.per_seconds,
+                amount=line.amount,
+            )
+        )
+        position = until
+        if number == last and charge.adjustment:
+            lines.append(_fee(_adjustment(charge, tariff), charge.adjustment))
+    return tuple(lines)
+
+
+def _fee(label: str, amount: Micros) -> Line:
+    return Line(label=label, seconds=None, price=None, per_seconds=0, amount=amount)
+
+
+def _adjustment(charge: Charge, tariff: Tariff) -> str:
+    """Name what changed the sum; minimum and maximum hide the rounding inside them."""
+    if tariff.minimum_cost and charge.cost == tariff.minimum_cost and charge.adjustment > 0:
+        return "Up to the minimum cost of a call"
+    if charge.cost == tariff.maximum_cost and charge.adjustment < 0:
+        return "Down to the maximum cost of a call"
+    rule = tariff.rounding
+    method = rule.method.value.replace("_", " ")
+    return f"Rounding ({method}, {rule.decimals} decimals, once at the end)"
+
+
+def _notes(charge: Charge, tariff: Tariff, *, begun: int) -> list[str]:
+    notes = []
+    if begun != charge.talk_seconds:
+        notes.append(
+            f"Only {charge.talk_seconds:,} of {begun:,} begun seconds were held for, "
+            "and no more than that is ever charged."
+        )
+    if charge.billed_seconds > charge.talk_seconds:
+        steps = sorted({tier.increment_seconds for tier in tariff.tiers})
+        names = " and ".join(f"{step} s" for step in steps)
+        notes.append(
+            f"Billed time is rounded up to whole increments ({names})"
+            + (
+                f" and to the minimum of {tariff.minimum_seconds} s."
+                if tariff.minimum_seconds
+                else "."
+            )
+        )
+    return notes
+
+
+def parties(detail: CallDetail) -> tuple[PartyLine, ...]:
+    """Put each booked share beside the percentage that was agreed when the call began."""
+    agreed: dict[tuple[str, str], int] = {}
+    if detail.shares:
+        agreed = {(kind, code): points for kind, code, points in json.loads(detail.shares)}
+    return tuple(
+        PartyLine(party=party, basis_points=agreed.get((party.kind, party.account)))
+        for party in detail.parties
+    )

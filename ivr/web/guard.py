@@ -1,0 +1,135 @@
+"""Routes that name their roles, and the one gate in front of every page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from aiohttp import web
+from multidict import MultiMapping
+
+from ivr.web.problems import Refusal
+from ivr.web.scope import Role, Who
+from ivr.web.security import COOKIE, SAFE_METHODS, address_of, read_cookie, same_origin, tokens_match
+from ivr.web.sessions import Session
+from ivr.web.state import web_of
+
+FORM: Final = "application/x-www-form-urlencoded"
+FORM_FIELDS_MAX: Final = 50
+
+PageHandler = Callable[[web.Request, Who], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page: where it is, whom it is for, who makes it."""
+
+    method: str
+    path: str
+    roles: frozenset[Role]
+    handler: PageHandler
+
+
+def add_pages(app: web.Application, pages: tuple[Page, ...]) -> None:
+    """Register pages, each behind the gate."""
+    for page in pages:
+        if page.method == "GET":
+            app.router.add_get(page.path, _guarded(page))
+        else:
+            app.router.add_route(page.method, page.path, _guarded(page))
+
+
+def _guarded(page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        session = await current_session(request)
+        if session is None:
+            raise _to_login(request)
+        who = Who(
+            login=session.login,
+            scope=session.scope,
+            address=address_of(request),
+            csrf=session.csrf,
+            session=session.token_hash,
+        )
+        request["who"] = who
+        if who.role not in page.roles:
+            raise Refusal("forbidden", "Your login is not made for this page.")
+        if request.method not in SAFE_METHODS:
+            await check_form(request, who.csrf)
+        if "HX-Request" not in request.headers:
+            await web_of(request).sessions.seen(session)
+        return await page.handler(request, who)
+
+    return handle
+
+
+async def current_session(request: web.Request) -> Session | None:
+    """Find the session of the visitor's cookie."""
+    token = read_cookie(request, COOKIE)
+    if not token:
+        return None
+    running = web_of(request)
+    async with running.reading() as connection:
+        return await running.sessions.find(connection, token)
+
+
+async def check_form(request: web.Request, csrf: str) -> None:
+    """Refuse a form that was not made by one of our pages for this visitor."""
+    if not same_origin(request):
+        raise Refusal("bad_origin", "The form was sent from another site.")
+    form = await read_form(request)
+    if not tokens_match(csrf, form.get("csrf", "")):
+        raise Refusal("bad_origin", "The form is too old. Go back, reload the page, try again.")
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """Read a form; of a field that comes twice the first counts."""
+    if request.content_type != FORM:
+        raise Refusal("wrong_media_type", f"Send forms as {FORM}.")
+    try:
+        form = await request.post()
+    except (ValueError, LookupError):
+        raise Refusal("bad_request", "The form cannot be read.") from None
+    return _first(form)
+
+
+def read_query(request: web.Request) -> dict[str, str]:
+    """Read the query of the address in the same way."""
+    return _first(request.query)
+
+
+def _first(values: MultiMapping[Any]) -> dict[str, str]:  # Any: str, or a file, which is refused
+    if len(values) > FORM_FIELDS_MAX:
+        raise Refusal("bad_request", "There are too many fields.")
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise Refusal("bad_request", "Files are not expected here.")
+        found.setdefault(name, value)
+    return found
+
+
+def _to_login(request: web.Request) -> web.HTTPException | Refusal:
+    """Send a person to the login page, and back afterwards when that is safe."""
+    if "HX-Request" in request.headers:
+        return Refusal("not_authenticated", "Log in again.", headers={"HX-Redirect": "/"})
+    if request.method not in SAFE_METHODS:
+        return web.HTTPSeeOther("/")
+    return web.HTTPSeeOther(f"/?next={quote(request.path_qs, safe='')}")
+
+
+def render(
+    request: web.Request,
+    name: str,
+    who: Who | None,
+    values: Mapping[str, Any],  # Any: what pages show
+    *,
+    status: int = 200,
+) -> web.Response:
+    """Render a page for a visitor."""
+    text = web_of(request).templates.render(
+        name, {"who": who, "path": request.path, "notice": None, **values}
+    )
+    return web.Response(text=text, content_type="text/html", status=status)

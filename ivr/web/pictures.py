@@ -1,0 +1,253 @@
+"""Pictures as geometry: bars of a chart, stretches of a call. Templates write them as SVG.
+
+    chart      one bar a day (or week, or month), parts stacked, a grid of round amounts
+    timeline   one bar of a call's time: what was free, what was paid
+
+Colours come from the style sheet by class; every picture has the same facts beside it as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from billing.money import MICROS_PER_UNIT, Micros, format_amount
+
+CHART_WIDTH: Final = 760
+CHART_HEIGHT: Final = 240
+PLOT_LEFT: Final = 64
+PLOT_TOP: Final = 12
+PLOT_BOTTOM: Final = 212
+LABELS_MAX: Final = 8
+GRID_LINES: Final = 4
+DAILY_UP_TO: Final = 45
+WEEKLY_UP_TO: Final = 200
+TIMELINE_WIDTH: Final = 760
+STRETCH_WIDTH_MIN: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One part of a bar; `kind` is its CSS class."""
+
+    kind: str
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One bar; `title` is what it says when pointed at, `label` stands under it if there is room."""
+
+    x: float
+    width: float
+    title: str
+    label: str
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridLine:
+    """A round amount at its height."""
+
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A stacked bar chart."""
+
+    bars: tuple[Bar, ...]
+    grid: tuple[GridLine, ...]
+    summary: str
+    empty: bool
+    width: int = CHART_WIDTH
+    height: int = CHART_HEIGHT
+    left: int = PLOT_LEFT
+    bottom: int = PLOT_BOTTOM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    title: str
+    label: str
+    amounts: Mapping[str, Micros]
+
+
+def chart(
+    days: Mapping[date, Mapping[str, Micros]], *, kinds: Sequence[str], currency: str
+) -> Chart:
+    """Draw amounts per day, the parts named by `kinds` stacked from the bottom."""
+    groups = _groups(days, kinds)
+    highest = max((sum(group.amounts.values()) for group in groups), default=0)
+    top = round_up(highest)
+    step = (CHART_WIDTH - PLOT_LEFT) / max(1, len(groups))
+    every = -(-len(groups) // LABELS_MAX)
+    bars = []
+    for number, group in enumerate(groups):
+        facts = ", ".join(
+            f"{kind} {format_amount(group.amounts[kind])} {currency}" for kind in kinds
+        )
+        bars.append(
+            Bar(
+                x=round(PLOT_LEFT + number * step + step * 0.15, 2),
+                width=round(step * 0.7, 2),
+                title=f"{group.title}: {facts}",
+                label=group.label if number % every == 0 else "",
+                segments=_stack(group.amounts, kinds, top),
+            )
+        )
+    return Chart(
+        bars=tuple(bars),
+        grid=_grid(top),
+        summary=_summary(groups, kinds, currency),
+        empty=highest == 0,
+    )
+
+
+def round_up(amount: Micros) -> Micros:
+    """Return the next round amount: 1, 2 or 5 times a power of ten; the top of a chart."""
+    power = 1
+    while power * 10 <= amount:
+        power *= 10
+    for factor in (1, 2, 5, 10):
+        if factor * power >= amount:
+            return factor * power
+    return amount
+
+
+def _stack(
+    amounts: Mapping[str, Micros], kinds: Sequence[str], top: Micros
+) -> tuple[Segment, ...]:
+    plot = PLOT_BOTTOM - PLOT_TOP
+    segments, y = [], float(PLOT_BOTTOM)
+    for kind in kinds:
+        height = amounts[kind] * plot / top
+        if height > 0:
+            y -= height
+            segments.append(Segment(kind=kind, y=round(y, 2), height=round(height, 2)))
+    return tuple(segments)
+
+
+def _grid(top: Micros) -> tuple[GridLine, ...]:
+    plot = PLOT_BOTTOM - PLOT_TOP
+    lines = []
+    for number in range(GRID_LINES + 1):
+        amount = top * number // GRID_LINES
+        label = format_amount(amount, decimals_min=0 if top >= 10 * MICROS_PER_UNIT else 2)
+        lines.append(GridLine(y=PLOT_BOTTOM - plot * number / GRID_LINES, label=label))
+    return tuple(lines)
+
+
+def _groups(days: Mapping[date, Mapping[str, Micros]], kinds: Sequence[str]) -> list[_Group]:
+    """Group days so that bars stay wide enough to be seen."""
+    wanted = sorted(days)
+    groups: dict[date, dict[str, Micros]] = {}
+    for day in wanted:
+        sums = groups.setdefault(_start(day, len(wanted)), dict.fromkeys(kinds, 0))
+        for kind in kinds:
+            sums[kind] += days[day].get(kind, 0)
+    name = "" if len(wanted) <= DAILY_UP_TO else "week of "
+    if len(wanted) > WEEKLY_UP_TO:
+        return [
+            _Group(title=f"{start:%B %Y}", label=f"{start:%b %Y}", amounts=sums)
+            for start, sums in groups.items()
+        ]
+    return [
+        _Group(title=f"{name}{start:%-d %B %Y}", label=f"{start:%-d %b}", amounts=sums)
+        for start, sums in groups.items()
+    ]
+
+
+def _start(day: date, days: int) -> date:
+    if days <= DAILY_UP_TO:
+        return day
+    if days <= WEEKLY_UP_TO:
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1)
+
+
+def _summary(groups: Sequence[_Group], kinds: Sequence[str], currency: str) -> str:
+    totals = (
+        f"{kind} {format_amount(sum(group.amounts[kind] for group in groups))} {currency}"
+        for kind in kinds
+    )
+    return f"Bar chart of {len(groups)} periods. In all: {', '.join(totals)}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A stretch of a call's time. `kind` is menu, wait, talk or rest."""
+
+    kind: str
+    label: str
+    from_us: int
+    to_us: int
+    x: float
+    width: float
+
+    @property
+    def microseconds(self) -> int:
+        """How long it took."""
+        return self.to_us - self.from_us
+
+
+KINDS_OF_STATE: Final = {
+    "ringing": ("menu", "Greeting"),
+    "authenticated": ("menu", "Identified"),
+    "choosing": ("menu", "Choosing a topic"),
+    "quoted": ("menu", "Hearing the price"),
+    "waiting": ("wait", "Waiting for an agent"),
+    "talking": ("talk", "Talking"),
+}
+
+
+def timeline(
+    steps: Sequence[tuple[int, str]],
+    *,
+    started_us: int,
+    ended_us: int,
+    talk: tuple[int, int] | None,
+) -> tuple[Stretch, ...]:
+    """Draw a call from its start to its end; `talk` is the measured talk, when there was any."""
+    marks = [(started_us, "ringing"), *steps]
+    if talk is not None:
+        # The switch's own moments are exact; those of our steps are when we heard of them.
+        begun = [(at, state) for at, state in marks if state not in {"talking", "ended"}]
+        marks = [*((at, state) for at, state in begun if at <= talk[0]), (talk[0], "talking")]
+        ended_us = max(ended_us, talk[1])
+    stretches: list[tuple[str, str, int, int]] = []
+    for (at, state), (until, _) in zip(marks, [*marks[1:], (ended_us, "ended")], strict=True):
+        if state == "ended" or until <= at:
+            continue
+        kind, label = KINDS_OF_STATE.get(state, ("rest", state))
+        if talk is not None and state == "talking":
+            stretches.append((kind, label, talk[0], talk[1]))
+            if talk[1] < until:
+                stretches.append(("rest", "After the talk", talk[1], until))
+        else:
+            stretches.append((kind, label, at, until))
+    return _lay_out(stretches)
+
+
+def _lay_out(stretches: Sequence[tuple[str, str, int, int]]) -> tuple[Stretch, ...]:
+    total = sum(until - at for _, _, at, until in stretches) or 1
+    spare = TIMELINE_WIDTH - STRETCH_WIDTH_MIN * len(stretches)
+    placed, x = [], 0.0
+    for kind, label, at, until in stretches:
+        width = STRETCH_WIDTH_MIN + spare * (until - at) / total
+        placed.append(
+            Stretch(
+                kind=kind,
+                label=label,
+                from_us=at,
+                to_us=until,
+                x=round(x, 2),
+                width=round(width, 2),
+            )
+        )
+        x += width
+    return tuple(placed)

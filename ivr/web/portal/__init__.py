@@ -1,0 +1,3 @@
+"""Pages of clients."""
+
+from __future__ import annotations

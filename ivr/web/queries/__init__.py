@@ -1,0 +1,3 @@
+"""The read side of the web: straight SQL to rows, every query under a `Scope`."""
+
+from __future__ import annotations

@@ -1,0 +1,83 @@
+"""Sums for the operators' first page, each currency by itself: different money never adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.clock import moment_of
+from billing.money import Micros
+from billing.reports import DAY_US, Span
+from billing.storage.tables import accounts, entries, sessions, transfers
+
+CLIENTS_MAX: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sold:
+    """What was sold in one currency on one day."""
+
+    day: date
+    currency: str
+    calls: int
+    billed_seconds: int
+    gross: Micros
+
+
+async def sold_by_day(
+    connection: AsyncConnection, span: Span, clients: Sequence[str]
+) -> list[Sold]:
+    """Sum settled sessions per day in UTC and currency; by client, which is how they are indexed."""
+    day = (sessions.c.ended_us - sessions.c.ended_us % DAY_US).label("day")
+    query = (
+        select(
+            day,
+            sessions.c.currency,
+            func.count().label("calls"),
+            func.sum(sessions.c.billed_seconds).label("seconds"),
+            func.sum(sessions.c.cost).label("gross"),
+        )
+        .where(
+            sessions.c.client.in_(clients[:CLIENTS_MAX]),
+            sessions.c.ended_us >= span.from_us,
+            sessions.c.ended_us < span.until_us,
+            sessions.c.state == "settled",
+        )
+        .group_by(day, sessions.c.currency)
+        .order_by(day, sessions.c.currency)
+    )
+    return [
+        Sold(
+            day=moment_of(row.day).date(),
+            currency=row.currency,
+            calls=row.calls,
+            billed_seconds=int(row.seconds),
+            gross=int(row.gross),
+        )
+        for row in await connection.execute(query)
+    ]
+
+
+async def topped_up(connection: AsyncConnection, span: Span) -> dict[str, Micros]:
+    """Sum what callers paid in, per currency."""
+    query = (
+        select(accounts.c.currency, func.sum(entries.c.amount).label("amount"))
+        .select_from(
+            transfers.join(entries, entries.c.transfer_id == transfers.c.id).join(
+                accounts, accounts.c.id == entries.c.account_id
+            )
+        )
+        .where(
+            transfers.c.at_us >= span.from_us,
+            transfers.c.at_us < span.until_us,
+            transfers.c.kind == "top_up",
+            accounts.c.kind == "caller",
+        )
+        .group_by(accounts.c.currency)
+    )
+    return {row.currency: int(row.amount) for row in await connection.execute(query)}

@@ -1,0 +1,107 @@
+"""Who is asking, and which rows that is. Every query takes a `Scope`; there is none without.
+
+operator   everything
+client     calls on its own DIDs, its own revenue; no balances of callers
+caller     its own account and calls; not how the money was shared
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import ColumnElement, false, true
+
+from ivr.tables import calls
+from ivr.web.live import LiveCall
+
+
+class Role(StrEnum):
+    """What a login or token is for."""
+
+    OPERATOR = "operator"
+    CLIENT = "client"
+    CALLER = "caller"
+
+
+EVERYBODY: Final = frozenset(Role)
+OPERATORS: Final = frozenset({Role.OPERATOR})
+CLIENTS: Final = frozenset({Role.CLIENT})
+CALLERS: Final = frozenset({Role.CALLER})
+HOMES: Final = {Role.OPERATOR: "/admin", Role.CLIENT: "/portal", Role.CALLER: "/account"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The rows that somebody may see; `subject` is the code of the client or the account."""
+
+    role: Role
+    subject: str | None
+
+    def calls(self) -> ColumnElement[bool]:
+        """Write the condition on rows of `calls`."""
+        match self.role:
+            case Role.OPERATOR:
+                return true()
+            case Role.CLIENT if self.subject:
+                return calls.c.client == self.subject
+            case Role.CALLER if self.subject:
+                return calls.c.account == self.subject
+            case _:
+                return false()
+
+    def sees(self, call: LiveCall) -> bool:
+        """Tell the same of a live call."""
+        match self.role:
+            case Role.OPERATOR:
+                return True
+            case Role.CLIENT if self.subject:
+                return call.client == self.subject
+            case Role.CALLER if self.subject:
+                return call.account == self.subject
+            case _:
+                return False
+
+    def client(self, wanted: str | None) -> str | None:
+        """Return the client that a report is about: a client gets its own, whatever it asks for."""
+        if self.role is Role.OPERATOR:
+            return wanted
+        if self.role is Role.CLIENT and self.subject:
+            return self.subject
+        raise NotYours
+
+    @property
+    def sees_balances(self) -> bool:
+        """Balances of callers are not the client's business."""
+        return self.role is not Role.CLIENT
+
+    @property
+    def sees_split(self) -> bool:
+        """How revenue is shared is not the caller's business."""
+        return self.role is not Role.CALLER
+
+
+class NotYours(Exception):
+    """The visitor asked for what belongs to somebody else; the answer is that of an absent row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """An authenticated visitor. `csrf` is empty for a bearer token, which no browser sends."""
+
+    login: str
+    scope: Scope
+    address: str
+    csrf: str
+    session: str
+
+    @property
+    def role(self) -> Role:
+        """What the visitor is."""
+        return self.scope.role
+
+    @property
+    def home(self) -> str:
+        """Where the visitor's own pages begin."""
+        return HOMES[self.role]

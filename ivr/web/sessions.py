@@ -1,0 +1,121 @@
+"""Browser sessions: a random token in a cookie, its hash in the database, revoked by a delete."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.clock import MICROSECONDS, Clock, microseconds_of
+from billing.storage.writer import GroupWriter
+from ivr.tables import users, web_sessions
+from ivr.web.scope import Role, Scope
+from ivr.web.users import User
+
+LIFE_SECONDS: Final = 12 * 3600
+IDLE_SECONDS: Final = 2 * 3600
+# How stale `seen_us` may get: not every page view is worth a write.
+SEEN_SECONDS: Final = 60
+TOKEN_LENGTH_MAX: Final = 100
+
+_INSERT = insert(web_sessions)
+_TOUCH = (
+    update(web_sessions)
+    .where(web_sessions.c.token_hash == bindparam("token"))
+    .values(seen_us=bindparam("now_us"))
+)
+_REVOKE = delete(web_sessions).where(web_sessions.c.token_hash == bindparam("token"))
+_PURGE = delete(web_sessions).where(
+    (web_sessions.c.created_us < bindparam("born_us"))
+    | (web_sessions.c.seen_us < bindparam("idle_us"))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A valid session and whose it is."""
+
+    token_hash: str
+    csrf: str
+    login: str
+    scope: Scope
+    seen_us: int
+
+
+class Sessions:
+    """Begins, finds and ends sessions."""
+
+    def __init__(self, *, writer: GroupWriter, clock: Clock) -> None:
+        self._writer = writer
+        self._clock = clock
+
+    async def begin(self, user: User, *, address: str) -> str:
+        """Begin a session and return its token; old ones of anybody are swept out on the way."""
+        token, now_us = secrets.token_urlsafe(32), self._now_us()
+        await self._writer.write(
+            _PURGE,
+            {
+                "born_us": now_us - LIFE_SECONDS * MICROSECONDS,
+                "idle_us": now_us - IDLE_SECONDS * MICROSECONDS,
+            },
+        )
+        await self._writer.write(
+            _INSERT,
+            {
+                "token_hash": hash_token(token),
+                "user_id": user.id,
+                "csrf": secrets.token_urlsafe(24),
+                "created_us": now_us,
+                "seen_us": now_us,
+                "address": address,
+            },
+        )
+        return token
+
+    async def find(self, connection: AsyncConnection, token: str) -> Session | None:
+        """Find the session of a token; None when it is unknown, over, or its user disabled."""
+        if not 0 < len(token) <= TOKEN_LENGTH_MAX:
+            return None
+        now_us = self._now_us()
+        query = (
+            select(web_sessions, users.c.login, users.c.role, users.c.subject)
+            .join(users, users.c.id == web_sessions.c.user_id)
+            .where(
+                web_sessions.c.token_hash == hash_token(token),
+                web_sessions.c.created_us > now_us - LIFE_SECONDS * MICROSECONDS,
+                web_sessions.c.seen_us > now_us - IDLE_SECONDS * MICROSECONDS,
+                users.c.disabled.is_(False),
+            )
+        )
+        row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        return Session(
+            token_hash=row.token_hash,
+            csrf=row.csrf,
+            login=row.login,
+            scope=Scope(role=Role(row.role), subject=row.subject),
+            seen_us=row.seen_us,
+        )
+
+    async def seen(self, session: Session) -> None:
+        """Note that the visitor is active; written once a minute at most."""
+        now_us = self._now_us()
+        if now_us - session.seen_us >= SEEN_SECONDS * MICROSECONDS:
+            await self._writer.write(_TOUCH, {"token": session.token_hash, "now_us": now_us})
+
+    async def end(self, token_hash: str) -> None:
+        """Revoke a session."""
+        await self._writer.write(_REVOKE, {"token": token_hash})
+
+    def _now_us(self) -> int:
+        return microseconds_of(self._clock.now())
+
+
+def hash_token(token: str) -> str:
+    """Hash a random token; it has entropy enough for a plain digest."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

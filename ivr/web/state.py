@@ -1,0 +1,122 @@
+"""What the web is given, and what it keeps: one object under one key of the application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from billing.clock import Clock, microseconds_of
+from billing.errors import LedgerUnavailable
+from billing.storage.writer import GroupWriter
+from billing.wallet import Wallet
+from ivr.directory.model import Directory
+from ivr.tables import audit_log
+from ivr.web.limits import Limiter
+from ivr.web.live import LiveCalls
+from ivr.web.passwords import PasswordChecks
+from ivr.web.scope import Who
+from ivr.web.sessions import Sessions
+from ivr.web.templating import Templates
+
+# Calls read from the same pool of connections: pages never take it all.
+READS_AT_ONCE: Final = 6
+READ_WAIT_SECONDS: Final = 5.0
+NOTE_MAX: Final = 2_000
+
+_AUDIT = insert(audit_log)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebDeps:
+    """Everything the web needs from outside.
+
+    `ready` names what must work for calls to come in, and whether it does. `proxies` are the
+    addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    """
+
+    engine: AsyncEngine
+    writer: GroupWriter
+    wallet: Wallet
+    directory: Callable[[], Directory]
+    live: LiveCalls
+    clock: Clock
+    pin_key: bytes
+    web_key: bytes
+    cli_token: str = ""
+    ready: Callable[[], Mapping[str, bool]] = dict
+    proxies: frozenset[str] = frozenset()
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+
+class Web:
+    """The running web: its dependencies, sessions, limits and templates."""
+
+    def __init__(self, deps: WebDeps) -> None:
+        self.deps = deps
+        self.templates = Templates()
+        self.sessions = Sessions(writer=deps.writer, clock=deps.clock)
+        self.passwords = PasswordChecks()
+        self.logins = Limiter(deps.clock)
+        self.bearers = Limiter(deps.clock)
+        self._reads = asyncio.Semaphore(READS_AT_ONCE)
+
+    def now(self) -> datetime:
+        """Wall time in UTC."""
+        return self.deps.clock.now()
+
+    def now_us(self) -> int:
+        """The same in microseconds."""
+        return microseconds_of(self.deps.clock.now())
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection, a few at a time.
+
+        Raises:
+            LedgerUnavailable: too many pages read at once.
+
+        """
+        try:
+            async with asyncio.timeout(READ_WAIT_SECONDS):
+                await self._reads.acquire()
+        except TimeoutError:
+            raise LedgerUnavailable(reason="too many pages are read at once") from None
+        try:
+            async with self.deps.engine.connect() as connection:
+                yield connection
+        finally:
+            self._reads.release()
+
+    async def note(
+        self, who: Who, action: str, subject: str, *, before: str = "", after: str = ""
+    ) -> None:
+        """Write down who changed what, from where."""
+        await self.deps.writer.write(
+            _AUDIT,
+            {
+                "at_us": self.now_us(),
+                "actor": who.login,
+                "address": who.address,
+                "action": action,
+                "subject": subject,
+                "before": before[:NOTE_MAX] or None,
+                "after": after[:NOTE_MAX] or None,
+            },
+        )
+
+
+WEB: Final = web.AppKey("web", Web)
+
+
+def web_of(request: web.Request) -> Web:
+    """Return the running web of a request."""
+    return request.config_dict[WEB]

@@ -1,0 +1,150 @@
+"""People who may log in: found by login, each with one role and, unless operator, one subject."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from billing.errors import InvalidInput, NotFound, Refused
+from billing.storage.engine import for_writing
+from billing.storage.tables import accounts, clients
+from ivr.tables import users, web_sessions
+from ivr.web.scope import Role
+
+LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9_.@+-]{1,63}", re.ASCII)
+
+
+class UnknownUser(NotFound):
+    """Facts: login."""
+
+    code = "unknown_user"
+    sentence = "there is no user {login!r}"
+
+
+class UserExists(Refused):
+    """Facts: login."""
+
+    code = "user_exists"
+    sentence = "the user {login!r} exists already"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody who may log in."""
+
+    id: int
+    login: str
+    role: Role
+    subject: str | None
+    disabled: bool
+    password_hash: str
+
+
+async def find_user(connection: AsyncConnection, login: str) -> User | None:
+    """Find a user by login; None when there is none."""
+    row = (await connection.execute(select(users).where(users.c.login == login))).one_or_none()
+    return None if row is None else _user(row._mapping)
+
+
+async def list_users(connection: AsyncConnection) -> list[User]:
+    """List all users by login."""
+    rows = await connection.execute(select(users).order_by(users.c.login))
+    return [_user(row._mapping) for row in rows]
+
+
+async def add_user(
+    engine: AsyncEngine,
+    login: str,
+    *,
+    password_hash: str,
+    role: Role,
+    subject: str | None,
+    now_us: int,
+) -> None:
+    """Add a user; its subject must exist.
+
+    Raises:
+        InvalidInput: a login of strange characters, or a subject that does not fit the role.
+        UserExists: the login is taken.
+
+    """
+    if not LOGIN.fullmatch(login):
+        raise InvalidInput(reason="a login is 2 to 64 of a-z 0-9 _ . @ + -, in lower case")
+    connection = await for_writing(engine)
+    try:
+        async with connection.begin():
+            await _check_subject(connection, role, subject)
+            await connection.execute(
+                insert(users),
+                {
+                    "login": login,
+                    "password_hash": password_hash,
+                    "role": role.value,
+                    "subject": subject,
+                    "created_us": now_us,
+                },
+            )
+    except IntegrityError:
+        raise UserExists(login=login) from None
+    finally:
+        await connection.close()
+
+
+async def set_password(engine: AsyncEngine, login: str, *, password_hash: str) -> None:
+    """Change a password and end all sessions of the user.
+
+    Raises:
+        UnknownUser: there is no such user.
+
+    """
+    connection = await for_writing(engine)
+    try:
+        async with connection.begin():
+            user_id = await connection.scalar(select(users.c.id).where(users.c.login == login))
+            if user_id is None:
+                raise UnknownUser(login=login)
+            await connection.execute(
+                update(users).where(users.c.id == user_id).values(password_hash=password_hash)
+            )
+            await connection.execute(delete(web_sessions).where(web_sessions.c.user_id == user_id))
+    finally:
+        await connection.close()
+
+
+async def _check_subject(connection: AsyncConnection, role: Role, subject: str | None) -> None:
+    match role, subject:
+        case Role.OPERATOR, None:
+            return
+        case Role.OPERATOR, _:
+            raise InvalidInput(reason="an operator has no subject")
+        case _, None:
+            raise InvalidInput(reason=f"a {role} needs the code of its {_noun(role)} as subject")
+        case Role.CLIENT, _:
+            query = select(clients.c.code).where(clients.c.code == subject)
+        case _:
+            query = select(accounts.c.code).where(
+                accounts.c.kind == "caller", accounts.c.code == subject
+            )
+    if await connection.scalar(query) is None:
+        raise InvalidInput(reason=f"there is no {_noun(role)} {subject!r}")
+
+
+def _noun(role: Role) -> str:
+    return "client" if role is Role.CLIENT else "account"
+
+
+def _user(row: object) -> User:
+    values = dict(row)  # type: ignore[call-overload]  # a RowMapping
+    return User(
+        id=values["id"],
+        login=values["login"],
+        role=Role(values["role"]),
+        subject=values["subject"],
+        disabled=bool(values["disabled"]),
+        password_hash=values["password_hash"],
+    )
