@@ -39,6 +39,7 @@ from billing.ids import new_id
 from billing.journal import Journal
 from billing.money import Micros
 from billing.storage.ledger import shares_from_json
+from billing.storage.statements import Find
 from billing.storage.tables import accounts, holds, sessions, tariff_versions
 from billing.storage.writer import GroupWriter
 
@@ -48,6 +49,12 @@ MICROSECONDS: Final = 1_000_000
 REPLAY_SECONDS: Final = 2.0
 SETTLE_TRIES: Final = 3
 OPEN_SESSIONS_MAX: Final = 10_000
+
+_FIND_BALANCE: Final = Find(
+    source="accounts",
+    columns=("posted", "held", "credit_limit", "mode", "currency", "status"),
+    keys=("kind", "code"),
+)
 
 log = structlog.get_logger()
 
@@ -132,21 +139,17 @@ class Charging:
             LedgerUnavailable: the database does not answer.
 
         """
-        query = select(accounts).where(accounts.c.kind == "caller", accounts.c.code == account)
-        try:
-            async with self._engine.connect() as connection:
-                row = (await connection.execute(query)).one_or_none()
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise LedgerUnavailable(reason=type(error).__name__) from error
-        if row is None:
+        rows = await self._writer.read(_FIND_BALANCE, ("caller", account))
+        if not rows:
             raise UnknownAccount(account=account)
+        posted, held, credit_limit, mode, currency, status = rows[0]
         return Balance(
-            posted=row.posted,
-            held=row.held,
-            spendable=row.posted - row.held + (row.credit_limit or 0),
-            mode=row.mode or "prepaid",
-            currency=row.currency,
-            status=row.status,
+            posted=posted,
+            held=held,
+            spendable=posted - held + (credit_limit or 0),
+            mode=mode or "prepaid",
+            currency=currency,
+            status=status,
         )
 
     async def open(self, terms: SessionTerms, *, slice_seconds: int, expires_seconds: int) -> Grant:

@@ -1,9 +1,9 @@
-"""One batch of operations on one connection: load rows, let the book decide, write in bulk.
+"""One batch of operations: load rows, let the book decide, write in bulk.
 
-    select holds   select transfers   select accounts (sorted, locked)   -- three reads
-    insert/update  holds, accounts, transfers, entries, sessions         -- only those touched
+    find accounts (sorted, locked)   find holds   find transfers         -- three reads
+    insert/update  transfers, entries, holds, sessions, accounts         -- only those touched
 
-Whatever the size of the batch, the number of statements stays the same. The caller owns the
+Whatever the size of the batch, the number of steps stays the same. The caller owns the
 transaction: `GroupWriter` commits it, and so may any other unit of work.
 """
 
@@ -11,78 +11,84 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from sqlalchemy import bindparam, insert, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.domain.book import AccountRow, Book, HoldRow, TransferRow
-from billing.domain.operations import AccountRef, Answer, OpenHold, Operation, Post, Settle
+from billing.domain.book import AccountRow, Book, EntryRow, HoldRow, TransferRow
+from billing.domain.operations import (
+    AccountRef,
+    Answer,
+    OpenHold,
+    Operation,
+    Post,
+    Settle,
+    Settled,
+    Void,
+)
 from billing.domain.splits import Share
 from billing.errors import BillingError
+from billing.storage.drivers import run_in
+from billing.storage.statements import Find, Insert, Steps, Update, Values
 from billing.storage.tables import accounts, entries, holds, sessions, transfers
 
 Outcome: TypeAlias = Answer | BillingError
-Row: TypeAlias = dict[str, Any]  # Any: values of many column types
 
 # Kinds of accounts that come to be when first named; a caller's account is opened knowingly.
 SELF_MADE: Final = frozenset({"client", "provider", "reseller", "referrer", "tax", "funding"})
 
-_HOLDS = (
-    select(holds, sessions.c.balance_before, sessions.c.balance_after)
-    .select_from(holds.outerjoin(sessions, sessions.c.id == holds.c.id))
-    .where(holds.c.id.in_(bindparam("ids", expanding=True)))
-)
-_TRANSFERS = select(transfers.c.id, transfers.c.key, transfers.c.input_hash).where(
-    transfers.c.key.in_(bindparam("keys", expanding=True))
-)
-_ACCOUNTS = (
-    select(accounts)
-    .where(
-        tuple_(accounts.c.kind, accounts.c.code, accounts.c.currency).in_(
-            bindparam("refs", expanding=True)
-        )
-    )
-    .order_by(accounts.c.id)
-    .with_for_update(key_share=True)
-)
-_UPDATE_ACCOUNT = (
-    update(accounts)
-    .where(accounts.c.id == bindparam("row_id"))
-    .values(
-        posted=bindparam("posted"),
-        held=bindparam("held"),
-        open_holds=bindparam("open_holds"),
-        version=bindparam("version"),
-    )
-)
-_UPDATE_HOLD = (
-    update(holds)
-    .where(holds.c.id == bindparam("row_id"), holds.c.status == "pending")
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "status", "step", "seconds", "amount", "proven_us", "expires_us",
-                "resolved_us", "settled_amount",
-            )
-        }
-    )
+_HOLD_STATE: Final = (
+    "status", "step", "seconds", "amount", "proven_us", "expires_us", "resolved_us",
+    "settled_amount",
 )  # fmt: skip
-_CLOSE_SESSION = (
-    update(sessions)
-    .where(sessions.c.id == bindparam("row_id"), sessions.c.state == "open")
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "state", "started_us", "ended_us", "talk_us", "billed_seconds", "cost",
-                "balance_before", "balance_after", "evidence", "review", "note",
-            )
-        }
-    )
+_HOLD: Final = ("id", "account_id", "opened_us", *_HOLD_STATE)
+_FIND_HOLDS: Final = Find(
+    source="holds LEFT JOIN sessions ON sessions.id = holds.id",
+    columns=(
+        *(f"holds.{name}" for name in _HOLD),
+        "sessions.balance_before",
+        "sessions.balance_after",
+    ),
+    keys=("holds.id",),
+)
+_HOLD_FIELDS: Final = (*_HOLD, "balance_before", "balance_after")
+_TRANSFER: Final = (
+    "id", "key", "input_hash", "kind", "reference", "reverses", "memo", "actor", "at_us",
 )  # fmt: skip
+_ENTRY: Final = ("account_id", "seq", "transfer_id", "amount", "balance_after")
+_ACCOUNT_STATE: Final = ("posted", "held", "open_holds", "version")
+_FIND_ACCOUNTS: Final = Find(
+    source="accounts",
+    columns=("id", "kind", "code", "currency", "status", "credit_limit", *_ACCOUNT_STATE),
+    keys=("kind", "code", "currency"),
+    lock=True,
+)
+_FIND_TRANSFERS: Final = Find(
+    source="transfers", columns=("id", "key", "input_hash"), keys=("key",)
+)
+_MAKE_ACCOUNTS: Final = Insert(
+    accounts, columns=("kind", "code", "currency", "created_us"), ignore=True
+)
+_INSERT_TRANSFERS: Final = Insert(transfers, columns=_TRANSFER)
+_INSERT_ENTRIES: Final = Insert(entries, columns=_ENTRY)
+_INSERT_HOLDS: Final = Insert(holds, columns=_HOLD)
+_INSERT_SESSIONS: Final = Insert(
+    sessions,
+    columns=(
+        "id", "account_id", "client", "service", "detail", "tariff_version_id", "timezone",
+        "shares", "currency", "state", "opened_us",
+    ),
+)  # fmt: skip
+_UPDATE_HOLDS: Final = Update(holds, columns=_HOLD_STATE, guard=("status", "pending"))
+_CLOSE_SESSIONS: Final = Update(
+    sessions,
+    columns=(
+        "state", "started_us", "ended_us", "talk_us", "billed_seconds", "cost", "balance_before",
+        "balance_after", "evidence", "review", "note",
+    ),
+    guard=("state", "open"),
+)  # fmt: skip
+_UPDATE_ACCOUNTS: Final = Update(accounts, columns=_ACCOUNT_STATE)
 
 
 async def post_batch(connection: AsyncConnection, operations: Sequence[Operation]) -> list[Outcome]:
@@ -90,34 +96,36 @@ async def post_batch(connection: AsyncConnection, operations: Sequence[Operation
 
     Nothing is committed here.
     """
-    book = await _load(connection, operations)
+    return await run_in(connection, batch(operations))
+
+
+def batch(operations: Sequence[Operation]) -> Steps[list[Outcome]]:
+    """Apply operations in order, as steps of the caller's transaction."""
+    book = yield from _load(operations)
     outcomes: list[Outcome] = []
     for operation in operations:
         try:
             outcomes.append(book.apply(operation))
         except BillingError as refusal:
             outcomes.append(refusal)
-    await _write(connection, book)
+    yield from _write(book)
     return outcomes
 
 
-async def _load(connection: AsyncConnection, operations: Sequence[Operation]) -> Book:
+def _load(operations: Sequence[Operation]) -> Steps[Book]:
     hold_ids = sorted({op.hold_id for op in operations if not isinstance(op, Post)})
     keys = sorted({op.key for op in operations if isinstance(op, Post)})
-    refs = sorted({ref for op in operations for ref in _refs(op)})
     # Accounts first: their locks make the reads that follow stand still.
-    found = await _accounts(connection, refs)
-    return Book(
-        accounts=found,
-        holds={
-            row.id: HoldRow(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-            for row in (await connection.execute(_HOLDS, {"ids": hold_ids}) if hold_ids else ())
-        },
-        transfers={
-            row.key: TransferRow(id=row.id, key=row.key, input_hash=row.input_hash)
-            for row in (await connection.execute(_TRANSFERS, {"keys": keys}) if keys else ())
-        },
-    )
+    found = yield from _accounts({ref for op in operations for ref in _refs(op)})
+    holds_found: dict[str, HoldRow] = {}
+    if hold_ids:
+        for row in (yield _FIND_HOLDS, [(hold_id,) for hold_id in hold_ids]):
+            holds_found[row[0]] = HoldRow(**dict(zip(_HOLD_FIELDS, row, strict=True)))
+    stored: dict[str, TransferRow] = {}
+    if keys:
+        for row in (yield _FIND_TRANSFERS, [(key,) for key in keys]):
+            stored[row[1]] = TransferRow(id=row[0], key=row[1], input_hash=row[2])
+    return Book(accounts=found, holds=holds_found, transfers=stored)
 
 
 def _refs(operation: Operation) -> Iterable[AccountRef]:
@@ -133,69 +141,54 @@ def _refs(operation: Operation) -> Iterable[AccountRef]:
     return refs
 
 
-async def _accounts(
-    connection: AsyncConnection, refs: Sequence[AccountRef]
-) -> dict[AccountRef, AccountRow]:
-    found = await _select_accounts(connection, refs)
-    missing = [ref for ref in refs if ref not in found and ref.kind in SELF_MADE]
+def _accounts(refs: set[AccountRef]) -> Steps[dict[AccountRef, AccountRow]]:
+    found = yield from _find_accounts(refs)
+    missing = {ref for ref in refs if ref not in found and ref.kind in SELF_MADE}
     if missing:
-        await ensure_accounts(connection, missing)
-        found |= await _select_accounts(connection, missing)
+        # Another writer may make the same ones meanwhile.
+        yield _MAKE_ACCOUNTS, [(ref.kind, ref.code, ref.currency, 0) for ref in sorted(missing)]
+        found |= yield from _find_accounts(missing)
     return found
 
 
-async def ensure_accounts(connection: AsyncConnection, refs: Sequence[AccountRef]) -> None:
-    """Make accounts without a floor exist; another writer may make the same ones meanwhile."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    await connection.execute(
-        dialect.insert(accounts).on_conflict_do_nothing(),
-        [
-            {"kind": ref.kind, "code": ref.code, "currency": ref.currency, "created_us": 0}
-            for ref in refs
-        ],
-    )
-
-
-async def _select_accounts(
-    connection: AsyncConnection, refs: Sequence[AccountRef]
-) -> dict[AccountRef, AccountRow]:
-    if not refs:
-        return {}
-    rows = await connection.execute(
-        _ACCOUNTS, {"refs": [(ref.kind, ref.code, ref.currency) for ref in refs]}
-    )
+def _find_accounts(refs: set[AccountRef]) -> Steps[dict[AccountRef, AccountRow]]:
     found: dict[AccountRef, AccountRow] = {}
-    for row in rows:
-        ref = AccountRef(kind=row.kind, code=row.code, currency=row.currency)
+    if not refs:
+        return found
+    rows = yield _FIND_ACCOUNTS, [(ref.kind, ref.code, ref.currency) for ref in refs]
+    for row_id, kind, code, currency, status, credit_limit, *state in rows:
+        ref = AccountRef(kind=kind, code=code, currency=currency)
+        posted, held, open_holds, version = state
         found[ref] = AccountRow(
-            id=row.id,
+            id=row_id,
             ref=ref,
-            status=row.status,
-            posted=row.posted,
-            held=row.held,
-            open_holds=row.open_holds,
-            credit_limit=row.credit_limit,
-            version=row.version,
+            status=status,
+            posted=posted,
+            held=held,
+            open_holds=open_holds,
+            credit_limit=credit_limit,
+            version=version,
         )
     return found
 
 
-async def _write(connection: AsyncConnection, book: Book) -> None:
+def _write(book: Book) -> Steps[None]:
     new_holds = {hold.id for hold in book.new_holds}
+    changed_holds = [row for row in book.changed_holds.values() if row.id not in new_holds]
     for statement, rows in (
-        (insert(transfers), [_transfer(row) for row in book.new_transfers]),
-        (insert(entries), [_entry(row) for row in book.new_entries]),
-        (insert(holds), [_hold(row) for row in book.new_holds]),
-        (insert(sessions), [_session(book, op) for op in book.opened if op.session]),
+        (_INSERT_TRANSFERS, [_transfer(row) for row in book.new_transfers]),
+        (_INSERT_ENTRIES, [_entry(row) for row in book.new_entries]),
         (
-            _UPDATE_HOLD,
-            [_hold_change(row) for row in book.changed_holds.values() if row.id not in new_holds],
+            _INSERT_HOLDS,
+            [(row.id, row.account_id, row.opened_us, *_hold(row)) for row in book.new_holds],
         ),
-        (_CLOSE_SESSION, [_closed(op, answer) for op, answer in book.closed]),
-        (_UPDATE_ACCOUNT, [_account_change(row) for row in book.changed_accounts.values()]),
+        (_INSERT_SESSIONS, [_session(book, op) for op in book.opened if op.session]),
+        (_UPDATE_HOLDS, [(*_hold(row), row.id) for row in changed_holds]),
+        (_CLOSE_SESSIONS, [_closed(op, answer) for op, answer in book.closed]),
+        (_UPDATE_ACCOUNTS, [_account(row) for row in book.changed_accounts.values()]),
     ):
         if rows:
-            await connection.execute(statement, rows)
+            yield statement, rows
 
 
 def shares_json(shares: Sequence[Share]) -> str:
@@ -211,98 +204,65 @@ def shares_from_json(text: str) -> tuple[Share, ...]:
     )
 
 
-def _transfer(row: TransferRow) -> Row:
-    return {
-        "id": row.id,
-        "key": row.key,
-        "input_hash": row.input_hash,
-        "kind": row.kind,
-        "reference": row.reference,
-        "reverses": row.reverses,
-        "memo": row.memo,
-        "actor": row.actor,
-        "at_us": row.at_us,
-    }
+def _transfer(row: TransferRow) -> Values:
+    return (
+        row.id, row.key, row.input_hash, row.kind, row.reference, row.reverses, row.memo,
+        row.actor, row.at_us,
+    )  # fmt: skip
 
 
-def _entry(row: Any) -> Row:  # Any: an EntryRow, whose fields are the columns
-    return {name: getattr(row, name) for name in row.__slots__}
+def _entry(row: EntryRow) -> Values:
+    return row.account_id, row.seq, row.transfer_id, row.amount, row.balance_after
 
 
-def _hold(row: HoldRow) -> Row:
-    return {
-        "id": row.id,
-        "account_id": row.account_id,
-        "opened_us": row.opened_us,
-        **_hold_fields(row),
-    }
+def _hold(row: HoldRow) -> Values:
+    return (
+        row.status, row.step, row.seconds, row.amount, row.proven_us, row.expires_us,
+        row.resolved_us, row.settled_amount,
+    )  # fmt: skip
 
 
-def _hold_change(row: HoldRow) -> Row:
-    return {"row_id": row.id, **_hold_fields(row)}
+def _account(row: AccountRow) -> Values:
+    return row.posted, row.held, row.open_holds, row.version, row.id
 
 
-def _hold_fields(row: HoldRow) -> Row:
-    return {
-        "status": row.status,
-        "step": row.step,
-        "seconds": row.seconds,
-        "amount": row.amount,
-        "proven_us": row.proven_us,
-        "expires_us": row.expires_us,
-        "resolved_us": row.resolved_us,
-        "settled_amount": row.settled_amount,
-    }
-
-
-def _account_change(row: AccountRow) -> Row:
-    return {
-        "row_id": row.id,
-        "posted": row.posted,
-        "held": row.held,
-        "open_holds": row.open_holds,
-        "version": row.version,
-    }
-
-
-def _session(book: Book, operation: OpenHold) -> Row:
+def _session(book: Book, operation: OpenHold) -> Values:
     session = operation.session
     assert session is not None
-    return {
-        "id": operation.hold_id,
-        "account_id": book.accounts[operation.account].id,
-        "client": session.client,
-        "service": session.service,
-        "detail": session.detail,
-        "tariff_version_id": session.tariff_version_id,
-        "timezone": session.timezone,
-        "shares": shares_json(session.shares),
-        "currency": operation.account.currency,
-        "state": "open",
-        "opened_us": operation.at_us,
-    }
+    return (
+        operation.hold_id,
+        book.accounts[operation.account].id,
+        session.client,
+        session.service,
+        session.detail,
+        session.tariff_version_id,
+        session.timezone,
+        shares_json(session.shares),
+        operation.account.currency,
+        "open",
+        operation.at_us,
+    )
 
 
-def _closed(operation: Any, answer: Any) -> Row:  # Any: Settle with Settled, or Void with None
-    if answer is None:
-        return {
-            "row_id": operation.hold_id, "state": "voided", "started_us": None,
-            "ended_us": operation.at_us, "talk_us": 0, "billed_seconds": 0, "cost": 0,
-            "balance_before": None, "balance_after": None, "evidence": None,
-            "review": False, "note": operation.note,
-        }  # fmt: skip
+def _closed(operation: Settle | Void, answer: Settled | None) -> Values:
+    if isinstance(operation, Void) or answer is None:
+        note = operation.note if isinstance(operation, Void) else None
+        return (
+            "voided", None, operation.at_us, 0, 0, 0, None, None, None, False, note,
+            operation.hold_id,
+        )  # fmt: skip
     result = operation.result
-    return {
-        "row_id": operation.hold_id,
-        "state": "settled",
-        "started_us": result.started_us,
-        "ended_us": result.ended_us,
-        "talk_us": result.talk_us,
-        "billed_seconds": result.billed_seconds,
-        "cost": answer.amount,
-        "balance_before": answer.balance_before,
-        "balance_after": answer.balance_after,
-        "evidence": result.evidence,
-        "review": result.review,
-        "note": result.note,
-    }
+    return (
+        "settled",
+        result.started_us,
+        result.ended_us,
+        result.talk_us,
+        result.billed_seconds,
+        answer.amount,
+        answer.balance_before,
+        answer.balance_after,
+        result.evidence,
+        result.review,
+        result.note,
+        operation.hold_id,
+    )

@@ -20,13 +20,15 @@ from typing import Any, Final, Self
 
 import structlog
 from sqlalchemy import Executable
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.domain.operations import Answer, Operation
 from billing.errors import BillingError, LedgerUnavailable
-from billing.storage.engine import for_writing
-from billing.storage.ledger import Outcome, post_batch
+from billing.storage.drivers import DatabaseFailed, RowRefused
+from billing.storage.ledger import Outcome, batch
+from billing.storage.line import Line
+from billing.storage.statements import Find, Found, Other, Steps, Values
 
 BATCH_MAX: Final = 256
 QUEUE_MAX: Final = 20_000
@@ -53,9 +55,9 @@ class GroupWriter:
     """The one writer of a process. Use as an async context manager."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE_MAX)
-        self._connection: AsyncConnection | None = None
+        self._line = Line(engine)
+        self._reading = Line(engine)
         self._task: asyncio.Task[None] | None = None
         self.batches = 0
         self.operations = 0
@@ -77,7 +79,21 @@ class GroupWriter:
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
-        await self._disconnect()
+        await self._line.close()
+        await self._reading.close()
+
+    async def read(self, find: Find, key: Values) -> Found:
+        """Read rows by one key, as they are committed, beside whatever is being written.
+
+        Raises:
+            LedgerUnavailable: the database does not answer.
+
+        """
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return await self._reading.look(find, [key])
+        except (DatabaseFailed, SQLAlchemyError, OSError, TimeoutError) as error:
+            raise LedgerUnavailable(reason=type(error).__name__) from error
 
     async def submit(
         self, operation: Operation, *, deadline_seconds: float = DEADLINE_SECONDS
@@ -133,11 +149,11 @@ class GroupWriter:
             try:
                 async with asyncio.timeout(BATCH_SECONDS_MAX):
                     outcomes = await self._commit(batch)
-            except IntegrityError as error:
+            except RowRefused as error:
                 await self._refused(batch, error)
                 return
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                await self._disconnect()
+            except (DatabaseFailed, SQLAlchemyError, OSError, TimeoutError) as error:
+                await self._line.drop()
                 log.warning("ledger batch failed", reason=type(error).__name__, attempt=attempt)
                 if attempt == len(RETRY_SECONDS) or all(item.answer.done() for item in batch):
                     _answer_all(batch, LedgerUnavailable(reason=type(error).__name__))
@@ -150,41 +166,32 @@ class GroupWriter:
                     _answer(waiting, outcome)
                 return
 
-    async def _refused(self, batch: Sequence[_Waiting], error: IntegrityError) -> None:
+    async def _refused(self, batch: Sequence[_Waiting], error: RowRefused) -> None:
         """A constraint spoke where the code did not: find whose fault it was, one by one."""
-        await self._disconnect()
+        await self._line.drop()
         if len(batch) > 1:
             for waiting in batch:
                 await self._serve([waiting])
             return
-        log.error("constraint refused an operation", reason=str(error.orig)[:200])
+        log.error("constraint refused an operation", reason=str(error)[:200])
         _answer(batch[0], LedgerUnavailable(reason="the database refused a row"))
 
-    async def _commit(self, batch: Sequence[_Waiting]) -> list[Outcome | None]:
-        if self._connection is None:
-            self._connection = await for_writing(self._engine)
-        operations = [item.operation for item in batch if item.operation is not None]
-        async with self._connection.begin():
-            await self._write_rows(self._connection, batch)
-            answers = await post_batch(self._connection, operations) if operations else []
-        remaining = iter(answers)
-        return [None if item.operation is None else next(remaining) for item in batch]
+    async def _commit(self, waiting: Sequence[_Waiting]) -> list[Outcome | None]:
+        return await self._line.transact(_steps(waiting))
 
-    async def _write_rows(self, connection: AsyncConnection, batch: Sequence[_Waiting]) -> None:
-        groups: dict[int, tuple[Executable, list[Row]]] = {}
-        for item in batch:
-            if item.statement is not None and item.row is not None:
-                groups.setdefault(id(item.statement), (item.statement, []))[1].append(item.row)
-        for statement, rows in groups.values():
-            await connection.execute(statement, rows)
 
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(SQLAlchemyError, OSError, TimeoutError):
-                async with asyncio.timeout(1):
-                    await connection.invalidate()
-                    await connection.close()
+def _steps(waiting: Sequence[_Waiting]) -> Steps[list[Outcome | None]]:
+    """Write the rows of other tables, then what the ledger decides."""
+    groups: dict[int, tuple[Other, list[Row]]] = {}
+    for item in waiting:
+        if item.statement is not None and item.row is not None:
+            group = groups.setdefault(id(item.statement), (Other(item.statement), []))
+            group[1].append(item.row)
+    for statement, rows in groups.values():  # noqa: UP028 - what is found is sent to us
+        yield statement, rows
+    operations = [item.operation for item in waiting if item.operation is not None]
+    remaining = iter((yield from batch(operations)) if operations else ())
+    return [None if item.operation is None else next(remaining) for item in waiting]
 
 
 def _answer(waiting: _Waiting, outcome: Outcome | None) -> None:

@@ -1,0 +1,134 @@
+"""Statements without a dialect: what the ledger asks of a database, said by table and columns.
+
+    Find     rows by key, for many keys at once
+    Insert   many rows
+    Update   many rows by id, each only where a guard still holds
+
+A unit of work is a generator of steps: it yields a statement with its rows and is sent what was
+found. `drivers` runs it, in one thread hop on SQLite, or with one round trip a step on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy import BigInteger, Boolean, Column, Executable, Integer, Table
+
+Values: TypeAlias = Sequence[Any]  # Any: values of many column types
+Rows: TypeAlias = Sequence[Values]
+Found: TypeAlias = list[Values]
+
+T = TypeVar("T")
+
+
+def array_type(column: Column[Any]) -> str:  # Any: a column of any type
+    """Name PostgreSQL's type of an array of this column's values."""
+    for kind, name in ((Boolean, "boolean"), (BigInteger, "bigint"), (Integer, "integer")):
+        if isinstance(column.type, kind):
+            return f"{name}[]"
+    return "text[]"
+
+
+@dataclass(frozen=True)
+class Find:
+    """Select `columns` of `source` by `keys`; `lock` makes found rows stand still."""
+
+    source: str
+    columns: tuple[str, ...]
+    keys: tuple[str, ...]
+    lock: bool = False
+
+    @cached_property
+    def sqlite(self) -> str:
+        """For one key; its one writer needs no locks."""
+        matches = " AND ".join(f"{key} = ?" for key in self.keys)
+        return f"SELECT {', '.join(self.columns)} FROM {self.source} WHERE {matches}"  # noqa: S608 - names of our tables
+
+    @cached_property
+    def postgresql(self) -> str:
+        """For all keys, locked in the order of ids so that two writers never deadlock."""
+        arrays = ", ".join(f"${number + 1}::text[]" for number in range(len(self.keys)))
+        tail = " ORDER BY id FOR NO KEY UPDATE" if self.lock else ""
+        return (
+            f"SELECT {', '.join(self.columns)} FROM {self.source} "  # noqa: S608 - as above
+            f"WHERE ({', '.join(self.keys)}) IN (SELECT * FROM unnest({arrays})){tail}"
+        )
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Insert rows of `columns`; `ignore` leaves out those that exist."""
+
+    table: Table
+    columns: tuple[str, ...]
+    ignore: bool = False
+
+    @cached_property
+    def sqlite(self) -> str:
+        """For one row."""
+        marks = ", ".join("?" * len(self.columns))
+        return f"{self._into} VALUES ({marks}){self._tail}"
+
+    @cached_property
+    def postgresql(self) -> str:
+        """For all rows, as one array a column."""
+        arrays = _arrays(self.table, self.columns)
+        return f"{self._into} SELECT * FROM unnest({arrays}){self._tail}"  # noqa: S608 - as above
+
+    @property
+    def _into(self) -> str:
+        return f"INSERT INTO {self.table.name} ({', '.join(self.columns)})"
+
+    @property
+    def _tail(self) -> str:
+        return " ON CONFLICT DO NOTHING" if self.ignore else ""
+
+
+@dataclass(frozen=True)
+class Update:
+    """Set `columns` of the rows whose ids come last; `guard` is a column and what it must be."""
+
+    table: Table
+    columns: tuple[str, ...]
+    guard: tuple[str, str] | None = None
+
+    @cached_property
+    def sqlite(self) -> str:
+        """For one row."""
+        sets = ", ".join(f"{name} = ?" for name in self.columns)
+        return f"UPDATE {self.table.name} AS t SET {sets} WHERE t.id = ?{self._guarded}"  # noqa: S608 - as above
+
+    @cached_property
+    def postgresql(self) -> str:
+        """For all rows, as one array a column."""
+        names = (*self.columns, "id")
+        sets = ", ".join(f"{name} = v.{name}" for name in self.columns)
+        return (
+            f"UPDATE {self.table.name} AS t SET {sets} "  # noqa: S608 - as above
+            f"FROM unnest({_arrays(self.table, names)}) AS v ({', '.join(names)}) "
+            f"WHERE t.id = v.id{self._guarded}"
+        )
+
+    @property
+    def _guarded(self) -> str:
+        return f" AND t.{self.guard[0]} = '{self.guard[1]}'" if self.guard else ""
+
+
+def _arrays(table: Table, names: Sequence[str]) -> str:
+    return ", ".join(
+        f"${number}::{array_type(table.c[name])}" for number, name in enumerate(names, 1)
+    )
+
+
+@dataclass(frozen=True)
+class Other:
+    """Any other insert, update or delete of SQLAlchemy's; its rows are dictionaries."""
+
+    statement: Executable
+
+
+Statement: TypeAlias = Find | Insert | Update | Other
+Steps: TypeAlias = Generator[tuple[Statement, Sequence[Any]], Found, T]  # Any: Values, or a dict
