@@ -271,6 +271,7 @@ async def line_under_test(
     database_url: str = "",
     phones: int = 0,
     log_level: str = "info",
+    ami_port: int = 0,
 ) -> AsyncIterator[Line]:
     """A fresh database and service on an Asterisk that goes on from test to test."""
     settings = _settings(folder, asterisk, database_url)
@@ -279,7 +280,9 @@ async def line_under_test(
         settings=settings,
         asterisk=asterisk,
         agent_port=agent_port,
-        environment=os.environ | _environment(settings, asterisk, log_level),
+        environment=os.environ
+        | _environment(settings, asterisk, log_level)
+        | ({"TALKMETER_AMI_PORT": str(ami_port)} if ami_port else {}),
     )
     await line.start()
     try:
