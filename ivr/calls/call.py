@@ -95,6 +95,8 @@ class Call:
     # The registry's count of lost links when this call began to wait for an agent.
     outages_before: int = 0
     hang_up_by: EndReason | None = None
+    # Why the last wish for more talk was refused: what the call ends with, should it end by that.
+    refused: EndReason | None = None
     end_reason: EndReason | None = None
     ended_us: int | None = None
     timeline: list[tuple[int, str]] = field(default_factory=list)

@@ -18,9 +18,10 @@ import structlog
 
 from billing.charging import Charging
 from billing.clock import Clock
-from billing.errors import BillingError, InsufficientFunds
+from billing.errors import AccountBlocked, BillingError, InsufficientFunds
 from ivr.calls.call import MICROSECONDS, Call
 from ivr.calls.registry import Registry, hang_up_quietly
+from ivr.calls.states import EndReason
 from ivr.telephony import ChannelGone, Switch, SwitchUnavailable
 
 TICK_SECONDS: Final = 0.1
@@ -31,6 +32,11 @@ INSIST_SECONDS: Final = 1.0
 # What a caller may still hear after the talk: the cost and the balance.
 FAREWELL_SECONDS: Final = 60
 LIMIT_SECONDS_MIN: Final = 0.1
+
+REFUSALS: Final = {
+    InsufficientFunds: EndReason.BALANCE_SPENT,
+    AccountBlocked: EndReason.ACCOUNT_BLOCKED,
+}
 
 log = structlog.get_logger()
 
@@ -116,11 +122,10 @@ class Meter:
                 await self._extend(call)
             await self._move_limit(call, due)
             self._schedule(call)
-        except (InsufficientFunds, SwitchUnavailable, BillingError) as error:
-            call.granted.final = isinstance(error, InsufficientFunds)
+        except (SwitchUnavailable, BillingError) as error:
+            call.refused = REFUSALS.get(type(error), EndReason.TECHNICAL_PROBLEM)
             due.renew_at = self._clock.monotonic() + RETRY_SECONDS
-            if not call.granted.final:
-                log.warning("slice not extended", call_id=call.id, reason=type(error).__name__)
+            log.info("slice not extended", call_id=call.id, reason=type(error).__name__)
         except ChannelGone:
             # The talk ended a moment ago; its end is on the way to us as an event.
             due.renew_at = self._clock.monotonic() + RETRY_SECONDS
@@ -141,6 +146,7 @@ class Meter:
         call.granted.step = grant.step
         call.granted.seconds = grant.seconds
         call.granted.final = grant.final
+        call.refused = None
 
     async def _move_limit(self, call: Call, due: _Due) -> None:
         """Tell the switch how long it may let them talk; it knows a shorter time until then."""

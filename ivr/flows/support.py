@@ -64,7 +64,8 @@ async def _serve(leg: CallLeg, call: Call, desk: Desk) -> EndReason:
     try:
         desk.registry.add(call)
         did = desk.directory().did(call.facts.did)
-        if did is None:
+        # The carrier bills callers of a premium line: debiting them here would be twice.
+        if did is None or did.kind != "local":
             raise CallEnds(EndReason.LINE_CLOSED)
         return await _converse(leg, call, did, desk)
     except LineBusy:
@@ -95,6 +96,8 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
     call.account = await authenticate(leg, call, did, desk)
     call.take(CallEvent.IDENTIFIED)
     balance = await desk.charging.balance(call.account)
+    if balance.status != "active":
+        raise CallEnds(EndReason.ACCOUNT_BLOCKED)
     call.take(CallEvent.MENU_OPENED)
     topic = await choose_topic(leg, call, did, _tell_balance(balance))
     terms = _quote(call, did, topic, desk)
@@ -206,7 +209,9 @@ def _why_talk_ended(call: Call) -> EndReason:
         return call.hang_up_by
     if call.talk.seconds(call.clock.monotonic()) < call.granted.seconds - 1:
         return EndReason.AGENT_HUNG_UP
-    return EndReason.BALANCE_SPENT if call.granted.final else EndReason.TECHNICAL_PROBLEM
+    if call.granted.final:
+        return EndReason.BALANCE_SPENT
+    return call.refused or EndReason.TECHNICAL_PROBLEM
 
 
 async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None) -> None:
