@@ -10,11 +10,18 @@ from aiohttp import web
 from pydantic import model_validator
 
 from ivr.web.explain import explain, parties
-from ivr.web.fields import PAGE_SIZE, OptionalCode, OptionalDay, OptionalNumber, PageInput
-from ivr.web.fields import read_cursor, write_cursor
+from ivr.web.fields import (
+    PAGE_SIZE,
+    OptionalCode,
+    OptionalDay,
+    OptionalNumber,
+    PageInput,
+    read_cursor,
+    write_cursor,
+)
 from ivr.web.guard import render
-from ivr.web.live import LiveCall
 from ivr.web.lists import first_link, next_link, read_filter
+from ivr.web.live import LiveCall
 from ivr.web.pictures import TIMELINE_WIDTH, Stretch, timeline
 from ivr.web.queries.calls import CallDetail, CallFilter, CallItem, find_call, list_calls
 from ivr.web.scope import Scope, Who

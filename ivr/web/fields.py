@@ -72,7 +72,7 @@ def _pin(text: str) -> str:
 
 def _amount(text: object) -> Micros:
     if not isinstance(text, str):
-        raise ValueError("write the amount as a string such as \"12.50\"")
+        raise ValueError('write the amount as a string such as "12.50"')
     try:
         return parse_amount(text)
     except BillingError:

@@ -12,7 +12,14 @@ from multidict import MultiMapping
 
 from ivr.web.problems import Refusal
 from ivr.web.scope import Role, Who
-from ivr.web.security import COOKIE, SAFE_METHODS, address_of, read_cookie, same_origin, tokens_match
+from ivr.web.security import (
+    COOKIE,
+    SAFE_METHODS,
+    address_of,
+    read_cookie,
+    same_origin,
+    tokens_match,
+)
 from ivr.web.sessions import Session
 from ivr.web.state import web_of
 
@@ -130,6 +137,6 @@ def render(
 ) -> web.Response:
     """Render a page for a visitor."""
     text = web_of(request).templates.render(
-        name, {"who": who, "path": request.path, "notice": None, **values}
+        name, {"who": who, "path": request.path, "here": request.path_qs, **values}
     )
     return web.Response(text=text, content_type="text/html", status=status)

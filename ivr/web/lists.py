@@ -1,4 +1,4 @@
-"""What list pages share: filters whose mistakes stand at their field, and links to the next page."""
+"""What list pages share: filters whose mistakes stand at their field, and links between pages."""
 
 from __future__ import annotations
 

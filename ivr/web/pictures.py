@@ -39,7 +39,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One bar; `title` is what it says when pointed at, `label` stands under it if there is room."""
+    """One bar; `title` is what it says when pointed at, `label` what stands under it, if room."""
 
     x: float
     width: float
@@ -119,9 +119,7 @@ def round_up(amount: Micros) -> Micros:
     return amount
 
 
-def _stack(
-    amounts: Mapping[str, Micros], kinds: Sequence[str], top: Micros
-) -> tuple[Segment, ...]:
+def _stack(amounts: Mapping[str, Micros], kinds: Sequence[str], top: Micros) -> tuple[Segment, ...]:
     plot = PLOT_BOTTOM - PLOT_TOP
     segments, y = [], float(PLOT_BOTTOM)
     for kind in kinds:

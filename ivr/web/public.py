@@ -106,9 +106,7 @@ async def _check(request: web.Request, login: str, password: str) -> User | int 
     running = web_of(request)
     if not LOGIN.fullmatch(login) or not 0 < len(password) <= PASSWORD_SENT_MAX:
         login, password = "", "-"
-    device = known_device(
-        read_cookie(request, DEVICE_COOKIE), login, key=running.deps.web_key
-    )
+    device = known_device(read_cookie(request, DEVICE_COOKIE), login, key=running.deps.web_key)
     keys = buckets(login=login, address=address_of(request), device=device)
     wait_seconds = running.logins.take(keys)
     if wait_seconds:
@@ -136,7 +134,7 @@ async def _begin(
     who = Who(login=user.login, scope=scope, address=address, csrf="", session="")
     await running.note(who, "log in", user.login)
     home = HOMES[user.role]
-    fits = NEXT.fullmatch(next_page) and next_page.split("?")[0].startswith(home)
+    fits = NEXT.fullmatch(next_page) and next_page.split("?", maxsplit=1)[0].startswith(home)
     response = web.HTTPSeeOther(next_page if fits else home)
     set_cookie(request, response, COOKIE, token)
     device = device_cookie(user.login, key=running.deps.web_key)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -48,13 +48,13 @@ class User:
 async def find_user(connection: AsyncConnection, login: str) -> User | None:
     """Find a user by login; None when there is none."""
     row = (await connection.execute(select(users).where(users.c.login == login))).one_or_none()
-    return None if row is None else _user(row._mapping)
+    return None if row is None else _user(row)
 
 
 async def list_users(connection: AsyncConnection) -> list[User]:
     """List all users by login."""
     rows = await connection.execute(select(users).order_by(users.c.login))
-    return [_user(row._mapping) for row in rows]
+    return [_user(row) for row in rows]
 
 
 async def add_user(
@@ -138,13 +138,12 @@ def _noun(role: Role) -> str:
     return "client" if role is Role.CLIENT else "account"
 
 
-def _user(row: object) -> User:
-    values = dict(row)  # type: ignore[call-overload]  # a RowMapping
+def _user(row: Row[Any]) -> User:  # Any: a row of many column types
     return User(
-        id=values["id"],
-        login=values["login"],
-        role=Role(values["role"]),
-        subject=values["subject"],
-        disabled=bool(values["disabled"]),
-        password_hash=values["password_hash"],
+        id=row.id,
+        login=row.login,
+        role=Role(row.role),
+        subject=row.subject,
+        disabled=bool(row.disabled),
+        password_hash=row.password_hash,
     )

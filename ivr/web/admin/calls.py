@@ -40,7 +40,5 @@ PAGES: Final = (
     Page(method="GET", path="/admin/calls", roles=OPERATORS, handler=show),
     Page(method="GET", path="/admin/calls/live", roles=OPERATORS, handler=live),
     Page(method="GET", path=f"/admin/calls/{CALL_PATH}", roles=OPERATORS, handler=detail_page),
-    Page(
-        method="POST", path=f"/admin/calls/{CALL_PATH}/hangup", roles=OPERATORS, handler=hang_up
-    ),
+    Page(method="POST", path=f"/admin/calls/{CALL_PATH}/hangup", roles=OPERATORS, handler=hang_up),
 )

@@ -8,13 +8,13 @@ from typing import Final
 from billing import reports
 from billing.money import format_amount
 from billing.wallet import Account
+from ivr.calls.history import moment
 from ivr.directory.callers import set_phones_and_pin
 from ivr.web.api import models
 from ivr.web.api.gate import Answer, Ask
 from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.queries import accounts as queries
-from ivr.calls.history import moment
 
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 KEY: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
@@ -28,9 +28,7 @@ async def list_accounts(ask: Ask) -> Answer:
         found = await queries.list_accounts(
             connection,
             ask.who.scope,
-            queries.AccountFilter(
-                text=ask.query.q, status=ask.query.status, mode=ask.query.mode
-            ),
+            queries.AccountFilter(text=ask.query.q, status=ask.query.status, mode=ask.query.mode),
             after=place[0] if place else None,
             limit=ask.query.limit + 1,
         )

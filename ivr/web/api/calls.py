@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 
 from billing.clock import MICROSECONDS
@@ -111,7 +113,9 @@ async def hang_up(ask: Ask) -> Answer:
     return Answer(model=models.HangUpAsked(call_id=call_id))
 
 
-def _call(item: queries.CallItem, scope: Scope) -> dict[str, object]:
+def _call(
+    item: queries.CallItem, scope: Scope
+) -> dict[str, Any]:  # Any: values of many types; the model checks each
     return {
         "call_id": item.id,
         "did": item.did,

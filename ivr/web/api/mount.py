@@ -30,7 +30,7 @@ def add_operations(app: web.Application) -> None:
             {code: {"status": status, "title": title} for code, (status, title) in KNOWN.items()}
         )
 
-    async def unknown(request: web.Request) -> web.Response:
+    async def unknown(_request: web.Request) -> web.Response:
         raise Refusal("not_found", "There is no such address in this API.")
 
     app.router.add_get(f"{BASE}/openapi.json", openapi)

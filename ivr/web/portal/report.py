@@ -108,9 +108,7 @@ def _clients(running: Web, who: Who) -> list[str]:
     return sorted(running.deps.directory().clients) if who.role is Role.OPERATOR else []
 
 
-def _reports(
-    rows: Sequence[SplitRow], days: Mapping[date, Mapping[str, Micros]]
-) -> list[Report]:
+def _reports(rows: Sequence[SplitRow], days: Mapping[date, Mapping[str, Micros]]) -> list[Report]:
     """Put each currency by itself; a chart mixes none, so it is drawn when there is only one."""
     currencies = sorted({row.currency for row in rows})
     return [_report(currency, rows, days if len(currencies) == 1 else None)

@@ -32,7 +32,7 @@ class Sold:
 async def sold_by_day(
     connection: AsyncConnection, span: Span, clients: Sequence[str]
 ) -> list[Sold]:
-    """Sum settled sessions per day in UTC and currency; by client, which is how they are indexed."""
+    """Sum settled sessions per day in UTC and currency; by client, as they are indexed."""
     day = (sessions.c.ended_us - sessions.c.ended_us % DAY_US).label("day")
     query = (
         select(

@@ -1,0 +1,262 @@
+"""Words for web tests: a served site over a filled database, and browsers that log in to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+from aiohttp import ClientResponse, CookieJar
+from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.charging import SessionTerms
+from billing.clock import microseconds_of
+from billing.domain.splits import Share
+from billing.domain.tariffs import Tariff
+from billing.ids import new_id
+from billing.storage.tables import clients
+from ivr.calls.call import CallSnapshot
+from ivr.directory.cache import DirectoryCache
+from ivr.tables import api_tokens, calls, dids
+from ivr.web.app import make_web
+from ivr.web.passwords import hash_password
+from ivr.web.scope import Role
+from ivr.web.sessions import hash_token
+from ivr.web.state import WebDeps
+from ivr.web.users import add_user
+from tests.books import STANDARD, Desk, flat, open_desk
+
+PASSWORD = "correct horse battery"
+PASSWORD_HASH = hash_password(PASSWORD)
+DIDS = {"acme": "18005550100", "globex": "18005550200"}
+CLI_TOKEN = "c" * 64
+NO_CALL = "00000000-0000-7000-8000-000000000000"
+
+
+class LiveCallsOnPaper:
+    """Live calls as a list that tests write."""
+
+    def __init__(self) -> None:
+        self.calls: list[CallSnapshot] = []
+        self.hung_up: list[str] = []
+
+    def snapshot(self) -> list[CallSnapshot]:
+        return list(self.calls)
+
+    async def hang_up(self, call_id: str) -> bool:
+        found = any(call.id == call_id for call in self.calls)
+        if found:
+            self.hung_up.append(call_id)
+            self.calls = [call for call in self.calls if call.id != call_id]
+        return found
+
+
+@dataclass
+class Site:
+    """An installation: clients acme and globex, callers alice and bob, a login for each."""
+
+    desk: Desk
+    live: LiveCallsOnPaper
+    deps: WebDeps
+    directory: DirectoryCache
+    ready: dict[str, bool] = field(default_factory=lambda: {"switch": True})
+
+    async def login(self, name: str, role: Role, subject: str | None = None) -> None:
+        await add_user(
+            self.desk.engine,
+            name,
+            password_hash=PASSWORD_HASH,
+            role=role,
+            subject=subject,
+            now_us=self.now_us(),
+        )
+
+    async def token(self, role: Role, subject: str | None = None) -> str:
+        token = f"token-of-{role}-{subject}-" + "x" * 20
+        async with self.desk.engine.begin() as connection:
+            await connection.execute(
+                insert(api_tokens),
+                {
+                    "token_hash": hash_token(token),
+                    "name": f"{role} {subject}",
+                    "role": role.value,
+                    "subject": subject,
+                    "created_us": self.now_us(),
+                },
+            )
+        return token
+
+    def now_us(self) -> int:
+        return microseconds_of(self.desk.clock.now())
+
+    async def call(
+        self,
+        *,
+        account: str = "alice",
+        client: str = "acme",
+        talk_seconds: float = 62.4,
+        tariff: Tariff = STANDARD,
+        topic: str = "Billing",
+        review: bool = False,
+    ) -> str:
+        """Make a call that ended: 8 s of menu, 4 s of ringing, then talk, or none when 0."""
+        call_id, started_us = new_id(self.desk.clock), self.now_us()
+        self.desk.clock.advance(12)
+        talk_us, begun_us = int(talk_seconds * 1_000_000), self.now_us()
+        if talk_us:
+            terms = await self._terms(call_id, account, client, tariff, topic)
+            seconds = int(talk_seconds) + 30
+            grant = await self.desk.charging.open(
+                terms, slice_seconds=seconds, expires_seconds=9999
+            )
+            self.desk.clock.advance(talk_seconds)
+            await self.desk.charging.settle(
+                terms,
+                talk_us=talk_us,
+                granted_seconds=grant.seconds,
+                started_us=begun_us,
+                ended_us=begun_us + talk_us,
+                evidence="estimate" if review else "ami",
+                review=review,
+            )
+        timeline = [(0, "authenticated"), (2, "choosing"), (6, "quoted"), (8, "waiting")]
+        steps = ", ".join(f'[{started_us + at * 1_000_000}, "{state}"]' for at, state in timeline)
+        row = {
+            "id": call_id, "node": "node-1", "boot": "b", "channel": "PJSIP/trunk-1",
+            "uniqueid": call_id, "did": DIDS[client], "client": client, "account": account,
+            "caller": "15551230001", "digit": 1, "topic": topic, "destination": "demo:agent",
+            "tariff": tariff.name, "tariff_version": 1, "state": "ended",
+            "started_us": started_us, "answered_us": begun_us if talk_us else None,
+            "ended_us": begun_us + talk_us + 1_500_000,
+            "end_reason": "agent_hung_up" if talk_us else "no_agent", "timeline": f"[{steps}]",
+        }  # fmt: skip
+        async with self.desk.engine.begin() as connection:
+            await connection.execute(insert(calls), row)
+        return call_id
+
+    async def _terms(
+        self, call_id: str, account: str, client: str, tariff: Tariff, topic: str
+    ) -> SessionTerms:
+        shares = (
+            Share(kind="provider", account="provider", basis_points=3_000),
+            Share(kind="client", account=client, basis_points=7_000),
+        )
+        terms = await self.desk.terms(call_id, account, tariff, shares=shares)
+        return replace(terms, client=client, service=DIDS[client], detail=topic)
+
+    def ring(self, *, account: str = "alice", client: str = "acme", **changes: object) -> str:
+        """Make a live call that has talked for 65 s."""
+        call = CallSnapshot(
+            id=new_id(self.desk.clock), did=DIDS[client], client=client, topic="Billing",
+            account=account, caller="15551230001", state="talking", asking="",
+            started_us=self.now_us(), talk_seconds=65.2, cost=5_550_000, currency="USD",
+            granted_seconds=75,
+        )  # fmt: skip
+        call = replace(call, **changes)  # type: ignore[arg-type]  # fields of the snapshot
+        self.live.calls.append(call)
+        return call.id
+
+
+@asynccontextmanager
+async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
+    async with open_desk(engine, folder) as desk:
+        await _fill(engine, desk)
+        directory = DirectoryCache(engine)
+        await directory.load()
+        live = LiveCallsOnPaper()
+        ready = {"switch": True}
+        deps = WebDeps(
+            engine=engine,
+            writer=desk.writer,
+            wallet=desk.wallet,
+            directory=directory.current,
+            live=live,
+            clock=desk.clock,
+            pin_key=b"p" * 32,
+            web_key=b"w" * 32,
+            cli_token=CLI_TOKEN,
+            ready=lambda: ready,
+        )
+        site = Site(desk=desk, live=live, deps=deps, directory=directory, ready=ready)
+        await site.login("olga", Role.OPERATOR)
+        for client in DIDS:
+            await site.login(client, Role.CLIENT, client)
+        for caller in ("alice", "bob"):
+            await site.login(caller, Role.CALLER, caller)
+        yield site
+
+
+async def _fill(engine: AsyncEngine, desk: Desk) -> None:
+    await desk.caller("alice", "100")
+    await desk.caller("bob", credit_limit="250")
+    shares = '[["provider","provider",3000],["client","%s",7000]]'
+    async with engine.begin() as connection:
+        for code, title in (("acme", "Acme IT Support"), ("globex", "Globex Legal")):
+            await connection.execute(
+                insert(clients),
+                {"code": code, "title": title, "currency": "USD", "shares": shares % code,
+                 "created_us": 0},
+            )  # fmt: skip
+            await connection.execute(
+                insert(dids),
+                {"number": DIDS[code], "client": code, "kind": "local", "monthly_fee": 0,
+                 "timezone": "UTC", "tariff": "standard", "trust_caller_id": True,
+                 "pin": "optional"},
+            )  # fmt: skip
+
+
+@asynccontextmanager
+async def served(site: Site) -> AsyncIterator[TestServer]:
+    server = TestServer(make_web(site.deps))
+    await server.start_server()
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+@asynccontextmanager
+async def browser(server: TestServer, login: str = "") -> AsyncIterator[TestClient]:
+    """A browser with its own cookies, logged in when a login is given."""
+    client = TestClient(server, cookie_jar=CookieJar(unsafe=True))
+    try:
+        if login:
+            answer = await log_in(client, login)
+            assert answer.status == 303, await answer.text()
+        yield client
+    finally:
+        await client.session.close()
+
+
+async def log_in(client: TestClient, login: str, password: str = PASSWORD) -> ClientResponse:
+    page = await (await client.get("/")).text()
+    return await client.post(
+        "/login",
+        data={"csrf": csrf_of(page), "login": login, "password": password},
+        allow_redirects=False,
+    )
+
+
+def csrf_of(page: str) -> str:
+    return field_of(page, "csrf")
+
+
+def field_of(page: str, name: str) -> str:
+    match = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert match, f"the page has no field {name}"
+    return match[1]
+
+
+def text_of(page: str) -> str:
+    """What a person reads: no tags, plain spaces."""
+    plain = re.sub(r"<[^>]+>", " ", page).replace("\N{NO-BREAK SPACE}", " ")
+    return re.sub(r"\s+", " ", plain.replace("&nbsp;", " ").replace("&#39;", "'"))
+
+
+DAY = timedelta(days=1)
+__all__ = ["DAY", "PASSWORD", "Site", "browser", "flat", "log_in", "open_site", "served"]
