@@ -128,6 +128,7 @@ class PrivateAsterisk:
                         await asyncio.sleep(LOOK_SECONDS)
                     break
         self._state_file.unlink(missing_ok=True)
+        self.pid, self._process = 0, None
 
     @property
     def _config(self) -> Path:

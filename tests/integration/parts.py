@@ -33,8 +33,11 @@ class Session:
     async def do(self, command: str, *, seconds_max: float = 30) -> str:
         """Returns the reply; empty when Asterisk closed the session."""
         async with asyncio.timeout(seconds_max):
-            self.writer.write(command.encode() + b"\n")
-            line = (await self.reader.readline()).decode().rstrip("\n")
+            try:
+                self.writer.write(command.encode() + b"\n")
+                line = (await self.reader.readline()).decode().rstrip("\n")
+            except ConnectionError:  # closed while we spoke
+                line = ""
             self.lines.append(line)
             return line
 
@@ -96,13 +99,15 @@ class AmiConnection:
         async with asyncio.timeout(5):
             return await self._replies.get()
 
-    async def event(self, name: str, *, since: int = 0, **facts: str) -> dict[str, str]:
-        """Wait for an event with these fields."""
+    async def event(self, name: str, **facts: str) -> dict[str, str]:
+        """Wait for an event whose fields begin like these."""
         async with asyncio.timeout(20):
             while True:
                 self._arrived.clear()
-                for event in self.events[since:]:
-                    if event["Event"] == name and facts.items() <= event.items():
+                for event in self.events:
+                    if event["Event"] == name and all(
+                        event.get(field, "").startswith(value) for field, value in facts.items()
+                    ):
                         return event
                 await self._arrived.wait()
 

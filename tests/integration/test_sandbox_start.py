@@ -241,12 +241,13 @@ async def test_it_dies_with_its_service_when_told_to(make: Make, tmp_path: Path)
 async def test_it_is_killed_when_it_does_not_end_by_itself(make: Make, tmp_path: Path) -> None:
     asterisk = make(tmp_path)
     await asterisk.start(quiet)
-    os.kill(asterisk.pid, signal.SIGSTOP)
+    pid = asterisk.pid
+    os.kill(pid, signal.SIGSTOP)
     began = time.monotonic()
 
     await asterisk.stop()
 
-    assert not alive(asterisk.pid)
+    assert not alive(pid)
     assert time.monotonic() - began < 10
 
 
