@@ -21,6 +21,11 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from billing.storage.statements import Find, Found, Other, Rows, Statement, Steps
 
 COMPILED_MAX: Final = 500
+# A plan is kept as long as its connection: one made while the tables were empty would scan them
+# when they are large. The ledger only ever asks by key.
+BY_KEY_ONLY: Final = (
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+)
 
 T = TypeVar("T")
 
@@ -35,6 +40,10 @@ class RowRefused(DatabaseFailed):
 
 class Driver(Protocol):
     """One connection of one kind of database."""
+
+    async def prepare(self) -> None:
+        """Set up a connection that serves the ledger alone from now on."""
+        ...
 
     async def transact(self, steps: Steps[T]) -> T:
         """Run all steps in a transaction of their own."""
@@ -69,6 +78,9 @@ class SqliteDriver:
     def __init__(self, connection: Any, dialect: Dialect) -> None:  # Any: the driver's own class
         self._connection = connection
         self._compiled = _Compiled(dialect)
+
+    async def prepare(self) -> None:
+        """Nothing to do."""
 
     async def transact(self, steps: Steps[T]) -> T:
         """Begin, run and commit in one hop; a cancelled caller leaves no half of it."""
@@ -139,6 +151,11 @@ class PostgresDriver:
     def __init__(self, connection: Any, dialect: Dialect) -> None:  # Any: the driver's own class
         self._connection = connection
         self._compiled = _Compiled(dialect)
+
+    async def prepare(self) -> None:
+        """Plan for keys."""
+        with _translated():
+            await self._connection.execute(BY_KEY_ONLY)
 
     async def transact(self, steps: Steps[T]) -> T:
         """Begin, run and commit."""

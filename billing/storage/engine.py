@@ -17,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from billing.errors import InvalidInput
 
 BUSY_MILLISECONDS: Final = 10_000
+# Fewer and longer checkpoints: 16 MiB of log hold some thousand calls.
+CHECKPOINT_PAGES: Final = 4_000
+CACHE_KIB: Final = 8_192
 STATEMENT_SECONDS: Final = 15
 LOCK_SECONDS: Final = 10
 CONNECT_SECONDS: Final = 5
@@ -85,6 +88,8 @@ def _sqlite(url: str, pool_size: int) -> AsyncEngine:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
+            f"cache_size = -{CACHE_KIB}",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

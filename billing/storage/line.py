@@ -44,24 +44,18 @@ class Line:
                 raise
 
     async def drop(self) -> None:
-        """Throw the connection away, whatever its state."""
-        await self._release(broken=True)
-
-    async def close(self) -> None:
-        """Give the connection back."""
-        await self._release(broken=False)
-
-    async def _reached(self) -> Driver:
-        if self._driver is None:
-            self._connection = await self._engine.connect()
-            self._driver = await driver_of(self._connection)
-        return self._driver
-
-    async def _release(self, *, broken: bool) -> None:
+        """Throw the connection away, whatever its state: it was set up for us alone."""
         connection, self._connection, self._driver = self._connection, None, None
         if connection is not None:
             with suppress(SQLAlchemyError, OSError, TimeoutError):
                 async with asyncio.timeout(1):
-                    if broken:
-                        await connection.invalidate()
+                    await connection.invalidate()
                     await connection.close()
+
+    async def _reached(self) -> Driver:
+        if self._driver is None:
+            self._connection = await self._engine.connect()
+            driver = await driver_of(self._connection)
+            await driver.prepare()
+            self._driver = driver
+        return self._driver

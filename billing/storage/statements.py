@@ -52,10 +52,13 @@ class Find:
         """For all keys, locked in the order of ids so that two writers never deadlock."""
         arrays = ", ".join(f"${number + 1}::text[]" for number in range(len(self.keys)))
         tail = " ORDER BY id FOR NO KEY UPDATE" if self.lock else ""
-        return (
-            f"SELECT {', '.join(self.columns)} FROM {self.source} "  # noqa: S608 - as above
-            f"WHERE ({', '.join(self.keys)}) IN (SELECT * FROM unnest({arrays})){tail}"
+        # `= ANY` takes the index whatever the planner thinks of the size of an array.
+        matches = (
+            f"{self.keys[0]} = ANY({arrays})"
+            if len(self.keys) == 1
+            else f"({', '.join(self.keys)}) IN (SELECT * FROM unnest({arrays}))"  # noqa: S608 - as above
         )
+        return f"SELECT {', '.join(self.columns)} FROM {self.source} WHERE {matches}{tail}"  # noqa: S608 - as above
 
 
 @dataclass(frozen=True)
@@ -99,22 +102,23 @@ class Update:
     def sqlite(self) -> str:
         """For one row."""
         sets = ", ".join(f"{name} = ?" for name in self.columns)
-        return f"UPDATE {self.table.name} AS t SET {sets} WHERE t.id = ?{self._guarded}"  # noqa: S608 - as above
+        return f"UPDATE {self.table.name} AS t SET {sets} WHERE t.id = ?{self._guarded('=')}"  # noqa: S608 - as above
 
     @cached_property
     def postgresql(self) -> str:
         """For all rows, as one array a column."""
         names = (*self.columns, "id")
+        # Said with `=` it would invite a scan of the partial index of all that is open.
+        guarded = self._guarded("IS NOT DISTINCT FROM")
         sets = ", ".join(f"{name} = v.{name}" for name in self.columns)
         return (
             f"UPDATE {self.table.name} AS t SET {sets} "  # noqa: S608 - as above
             f"FROM unnest({_arrays(self.table, names)}) AS v ({', '.join(names)}) "
-            f"WHERE t.id = v.id{self._guarded}"
+            f"WHERE t.id = v.id AND t.id = ANY(${len(names)}){guarded}"
         )
 
-    @property
-    def _guarded(self) -> str:
-        return f" AND t.{self.guard[0]} = '{self.guard[1]}'" if self.guard else ""
+    def _guarded(self, equals: str) -> str:
+        return f" AND t.{self.guard[0]} {equals} '{self.guard[1]}'" if self.guard else ""
 
 
 def _arrays(table: Table, names: Sequence[str]) -> str:

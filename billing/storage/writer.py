@@ -79,8 +79,8 @@ class GroupWriter:
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
-        await self._line.close()
-        await self._reading.close()
+        await self._line.drop()
+        await self._reading.drop()
 
     async def read(self, find: Find, key: Values) -> Found:
         """Read rows by one key, as they are committed, beside whatever is being written.
@@ -143,6 +143,8 @@ class GroupWriter:
             finally:
                 for _ in batch:
                     self._queue.task_done()
+            # Who was answered and asks again at once belongs into the next batch.
+            await asyncio.sleep(0)
 
     async def _serve(self, batch: Sequence[_Waiting]) -> None:
         for attempt in range(len(RETRY_SECONDS) + 1):
