@@ -14,6 +14,7 @@ from ivr.telephony import AgentAnswered, BridgeEntered, BridgeLeft, ChannelHungU
 
 MICROSECONDS: Final = 1_000_000
 _TIMESTAMP = re.compile(r"(\d{10})\.(\d{6})", re.ASCII)
+_MEMBERS = re.compile(r"\d{1,6}", re.ASCII)
 KEY_HEADERS: Final = frozenset(
     {
         "Event",
@@ -55,7 +56,7 @@ def event_of(headers: list[tuple[str, str]], *, received: float) -> SwitchEvent 
     match values["Event"]:
         case "BridgeEnter" | "BridgeLeave" as kind:
             members = values.get("BridgeNumChannels", "")
-            if not members.isdecimal():
+            if not _MEMBERS.fullmatch(members):
                 return None
             build = BridgeEntered if kind == "BridgeEnter" else BridgeLeft
             return build(
