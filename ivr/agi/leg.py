@@ -1,8 +1,9 @@
 """`CallLeg` over FastAGI: each verb is one round trip, two where Asterisk needs it.
 
 Digits pressed between two commands are lost inside Asterisk, so a question and its answer are one
-command: `Read` joins its prompts with `&` and listens from the first one on. The agent's leg gets
-its limit in Dial's gosub, before the bridge: talk ends in time even when nobody of us is alive.
+command: `Read` joins its prompts with `&` and listens from the first one on (`GET DATA` takes one
+prompt only, and answers -1 to more). The agent's leg gets its limit in Dial's gosub, before the
+bridge: talk ends in time even when nobody of us is alive.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ PROMPTS_PER_COMMAND: Final = 60
 PROMPT_SECONDS_MAX: Final = 300.0
 REPLY_SECONDS: Final = 10.0
 TALK_SECONDS_MAX: Final = 24 * 3600
+LIMIT_SECONDS_MIN: Final = 0.1  # zero would lift the limit
 DID_HEADERS: Final = ("agi_arg_1", "agi_dnid", "agi_extension")
 
 _PROMPT = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
@@ -84,9 +86,7 @@ class AgiLeg:
         arguments = f"{DIGITS},{_files(prompts)},{digits_max},,1,{wait_seconds:g}"
         seconds_max = PROMPT_SECONDS_MAX + wait_seconds * digits_max
         await self._request.send_command(f"EXEC Read {quote(arguments)}", seconds_max=seconds_max)
-        reply = await self._request.send_command(f"GET VARIABLE {DIGITS}")
-        if self._request.hung_up:
-            raise CallerHungUp
+        reply = await self._get(DIGITS)
         if reply.code != 200 or not _DIGITS.fullmatch(reply.data):
             raise LegFailed("digits were not collected")
         return reply.data
@@ -97,17 +97,21 @@ class AgiLeg:
         """Dial, with the limit armed on the agent's leg before the bridge."""
         target = _dial_target(destination)
         arguments = f"{target},{ring_seconds},U(talkmeter-agent^{limit_seconds})"
-        await self._request.send_command(
+        dialled = await self._request.send_command(
             f"EXEC Dial {quote(arguments)}", seconds_max=TALK_SECONDS_MAX
         )
-        status = await self._request.send_command("GET VARIABLE DIALSTATUS")
-        if self._request.hung_up:
+        # Dial answers 0 or -1, however it went; anything else means that it never began, and
+        # DIALSTATUS would be that of an attempt before.
+        if dialled.code != 200 or dialled.result not in {"0", "-1"}:
+            raise LegFailed("Dial did not run")
+        status = (await self._get("DIALSTATUS")).data
+        if status == "CANCEL":
             raise CallerHungUp
-        return _RESULTS.get(status.data, DialResult.UNREACHABLE)
+        return _RESULTS.get(status, DialResult.UNREACHABLE)
 
     async def set_limit(self, seconds: float) -> None:
         """Let Asterisk hang this leg up after so many seconds from now."""
-        await self._do(f"SET AUTOHANGUP {max(1, round(seconds))}")
+        await self._do(f"SET AUTOHANGUP {max(LIMIT_SECONDS_MIN, seconds):.3f}")
 
     async def finish(self) -> None:
         """Leave the proof of a clean end for the dialplan."""
@@ -119,6 +123,12 @@ class AgiLeg:
             await self._do("HANGUP")
         except CallerHungUp:
             return
+
+    async def _get(self, variable: str) -> Reply:
+        reply = await self._request.send_command(f"GET VARIABLE {variable}")
+        if self._request.hung_up:
+            raise CallerHungUp
+        return reply
 
     async def _do(self, command: str, *, seconds_max: float = REPLY_SECONDS) -> None:
         reply = await self._request.send_command(command, seconds_max=seconds_max)

@@ -10,6 +10,7 @@ would belong to the command before.
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -19,23 +20,32 @@ from typing import Any, Final, Self
 import structlog
 from panoramisk.fast_agi import Application, Request
 
+from ivr.agi.deadlines import SWEEP_SECONDS, Deadline, Deadlines
 from ivr.agi.leg import AgiLeg
 from ivr.agi.wire import (
+    BLOCK_BYTES_MAX,
     HANGUP_LINE,
-    HEADER_BYTES_MAX,
-    LINE_BYTES_MAX,
     Reply,
     WireError,
     check_command,
     parse_headers,
     parse_reply,
 )
-from ivr.telephony import CallerHungUp, CallLeg, LegFailed
+from ivr.telephony import CallerHungUp, CallLeg, LegFailed, TelephonyError
 
 HEADER_SECONDS: Final = 5.0
 CONNECTIONS_MAX: Final = 4_000
-USAGE_LINES_MAX: Final = 100
+# Kept for the database, the manager link, the web and logs when files run short.
+FILES_RESERVED: Final = 128
+LINES_PER_REPLY_MAX: Final = 100
 BACKLOG: Final = 1024
+KEEPALIVE: Final = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 30),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 10),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
+)
 
 log = structlog.get_logger()
 
@@ -49,10 +59,11 @@ class AgiRequest(Request):  # type: ignore[misc]  # panoramisk has no types
         self,
         app: Application,
         headers: Mapping[str, str],
-        reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        deadline: Deadline,
     ) -> None:
-        super().__init__(app, headers, reader, writer)
+        super().__init__(app, headers, deadline.reader, writer)
+        self._deadline = deadline
         self._lock = asyncio.Lock()
         self._broken = False
         self.hung_up = False
@@ -75,49 +86,67 @@ class AgiRequest(Request):  # type: ignore[misc]  # panoramisk has no types
             # Whatever ends this early leaves a reply on the wire that nobody may take for his.
             self._broken = True
             try:
-                async with asyncio.timeout(seconds_max):
-                    self.writer.write(encoded)
-                    reply = await self._read_reply()
+                reply = await self._exchange(encoded, seconds_max)
             except (WireError, TimeoutError, ValueError) as error:
                 raise LegFailed(type(error).__name__) from error
             except OSError as error:
                 self.hung_up = True
                 raise CallerHungUp from error
-            self._broken = False
+            # A deadline that passed while the reply arrived has spoilt the reader.
+            self._broken = self.reader.exception() is not None
         if reply.code == 511 or (reply.failed and self.hung_up):
             self.hung_up = True
             raise CallerHungUp
         return reply
 
-    async def _read_reply(self) -> Reply:
-        while True:
-            line = await self._read_line()
-            if line == HANGUP_LINE:
-                self.hung_up = True
-                continue
-            reply = parse_reply(line)
-            if reply.more:
-                await self._skip_usage(reply.code)
-            if reply.code != 100:
-                return reply
+    async def _exchange(self, encoded: bytes, seconds_max: float) -> Reply:
+        self._deadline.begin(seconds_max)
+        try:
+            self.writer.write(encoded)
+            for _ in range(LINES_PER_REPLY_MAX):
+                line = await self._read_line()
+                if line == HANGUP_LINE:
+                    self.hung_up = True
+                    continue
+                reply = parse_reply(line)
+                if reply.more:
+                    await self._skip_usage(b"%d " % reply.code)
+                if reply.code != 100:
+                    return reply
+            raise WireError("lines without end and no reply")
+        finally:
+            self._deadline.end()
 
-    async def _skip_usage(self, code: int) -> None:
-        for _ in range(USAGE_LINES_MAX):
-            if (await self._read_line()).startswith(f"{code} "):
+    async def _skip_usage(self, last: bytes) -> None:
+        for _ in range(LINES_PER_REPLY_MAX):
+            if (await self._read_line()).startswith(last):
                 return
         raise WireError("a usage text without an end")
 
-    async def _read_line(self) -> str:
+    async def _read_line(self) -> bytes:
         line: bytes = await self.reader.readline()
-        if not line.endswith(b"\n"):
-            # Asterisk closes the session when the channel is gone (AGIEXITONHANGUP).
-            self.hung_up = True
-            raise ConnectionResetError
-        return line[:-1].decode("utf-8", "replace")
+        if line.endswith(b"\n"):
+            return line
+        if line and not self.hung_up:
+            raise WireError("half a reply")
+        # Asterisk closes the session when the channel is gone (AGIEXITONHANGUP).
+        raise ConnectionResetError
 
 
 class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
-    """Listens, guards, and hands each session to the handler as a `CallLeg`."""
+    """Listens, guards, and hands each session to the handler as a `CallLeg`.
+
+    Args:
+        host: Where to listen.
+        port: Its port; 0 chooses a free one.
+        on_call: Gets the leg and the path that the dialplan asked for, without a query.
+        node: Name of the Asterisk that calls, for `CallFacts`.
+        peers: Addresses that may connect; FastAGI has no other proof of who speaks.
+        connections_max: How many sessions at once, less where the system allows fewer files.
+        header_seconds: How long a peer may take to say what it wants.
+        sweep_seconds: How late a deadline may be noticed.
+
+    """
 
     def __init__(
         self,
@@ -128,15 +157,19 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
         node: str = "",
         peers: frozenset[str] = frozenset({"127.0.0.1", "::1"}),
         connections_max: int = CONNECTIONS_MAX,
+        header_seconds: float = HEADER_SECONDS,
+        sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         super().__init__(loop=asyncio.get_running_loop())
-        self._host = host
-        self._asked_port = port
+        self._address = (host, port)
         self._on_call = on_call
         self._node = node
         self._peers = peers
-        self._connections_max = connections_max
-        self._sessions: set[asyncio.Task[Any]] = set()
+        files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._connections_max = min(connections_max, max(1, files_max - FILES_RESERVED))
+        self._header_seconds = header_seconds
+        self._deadlines = Deadlines(sweep_seconds)
+        self._sessions: set[asyncio.Task[Any]] = set()  # Any: tasks of handlers return nothing
         self._server: asyncio.Server | None = None
 
     @property
@@ -145,9 +178,15 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions)
+
     async def __aenter__(self) -> Self:
+        listener = _listener(*self._address)
         self._server = await asyncio.start_server(
-            self.handler, self._host, self._asked_port, limit=LINE_BYTES_MAX, backlog=BACKLOG
+            self.handler, sock=listener, limit=BLOCK_BYTES_MAX, backlog=BACKLOG
         )
         return self
 
@@ -171,21 +210,14 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
             writer.close()
             return
         self._sessions.add(task)
+        deadline = self._deadlines.add(reader)
         try:
-            _answer_at_once(writer)
-            async with asyncio.timeout(HEADER_SECONDS):
-                headers = parse_headers(await _read_block(reader))
-            leg = AgiLeg(AgiRequest(self, headers, reader, writer), headers, node=self._node)
-            await self._on_call(leg, headers.get("agi_network_script", ""))
-        except WireError as error:
-            log.warning("agi peer refused", reason=str(error))
-        except TimeoutError:
-            log.warning("agi peer refused", reason="no header in time")
-        except (OSError, ValueError, asyncio.IncompleteReadError) as error:
-            log.warning("agi connection lost", reason=type(error).__name__)
-        except Exception:  # one call may fail; the service may not
-            log.exception("agi session failed")
+            _acknowledge_at_once(writer)
+            headers = await self._headers(deadline)
+            if headers is not None:
+                await self._serve(headers, writer, deadline)
         finally:
+            self._deadlines.remove(deadline)
             self._sessions.discard(task)
             with suppress(OSError, RuntimeError):
                 writer.close()
@@ -200,25 +232,42 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
             return False
         return True
 
+    async def _headers(self, deadline: Deadline) -> dict[str, str] | None:
+        """Read up to the empty line; an end of file before it ends the session, never a spin."""
+        deadline.begin(self._header_seconds)
+        try:
+            return parse_headers((await deadline.reader.readuntil(b"\n\n"))[:-1])
+        except (WireError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as why:
+            log.warning("agi header refused", reason=type(why).__name__)
+            return None
+        finally:
+            deadline.end()
 
-async def _read_block(reader: asyncio.StreamReader) -> bytes:
-    """Read up to the empty line; an end of file before it is an error, never a spin."""
-    block = bytearray()
-    while True:
-        line = await reader.readline()
-        if line == b"\n":
-            return bytes(block)
-        if not line.endswith(b"\n"):
-            raise WireError("the header ended early")
-        block += line
-        if len(block) > HEADER_BYTES_MAX:
-            raise WireError("header block too large")
+    async def _serve(
+        self, headers: dict[str, str], writer: asyncio.StreamWriter, deadline: Deadline
+    ) -> None:
+        leg = AgiLeg(AgiRequest(self, headers, writer, deadline), headers, node=self._node)
+        path = headers.get("agi_network_script", "").partition("?")[0]
+        try:
+            await self._on_call(leg, path)
+        except TelephonyError as error:
+            log.info("agi session over", reason=type(error).__name__)
+        except Exception:  # one call may fail; the service may not
+            log.exception("agi session failed")
 
 
-def _answer_at_once(writer: asyncio.StreamWriter) -> None:
-    """Send small packets now and acknowledge at once: a delayed ACK costs Asterisk 40 ms."""
-    handle = writer.get_extra_info("socket")
-    if handle is not None:
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_QUICKACK"):
-            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+def _listener(host: str, port: int) -> socket.socket:
+    """Listen; what accepted sockets shall have is set here once, Linux hands it down."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    for level, name, value in KEEPALIVE:
+        if hasattr(socket, name):
+            listener.setsockopt(level, getattr(socket, name), value)
+    return listener
+
+
+def _acknowledge_at_once(writer: asyncio.StreamWriter) -> None:
+    """Acknowledge the header at once: Asterisk writes it in pieces, each waits 40 ms otherwise."""
+    if hasattr(socket, "TCP_QUICKACK"):
+        handle = writer.get_extra_info("socket")
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

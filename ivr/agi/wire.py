@@ -10,16 +10,17 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-HEADER_BYTES_MAX: Final = 32 * 1024
-LINE_BYTES_MAX: Final = 16 * 1024
+# The longest header block, and the longest reply line.
+BLOCK_BYTES_MAX: Final = 32 * 1024
 # Asterisk's own buffer was 2048 bytes before 20.16 and 22.6.
 COMMAND_BYTES_MAX: Final = 2000
-HANGUP_LINE: Final = "HANGUP"
+HANGUP_LINE: Final = b"HANGUP\n"
 
-_HEADER = re.compile(r"(agi_[a-z0-9_]{1,40}): ?(.*)", re.ASCII)
+_HEADER = re.compile(r"^(agi_[a-z0-9_]{1,40}): ?([^\n]*)\n", re.ASCII | re.MULTILINE)
 _REPLY = re.compile(r"(\d{3})([ -])(.*)", re.ASCII)
+# What stands in parentheses may itself hold some: the last one closes.
 _RESULT = re.compile(r"result=(\S*)(?: \((.*)\))?(?: endpos=(\d+))?", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 class WireError(Exception):
@@ -41,6 +42,10 @@ class Reply:
         return self.result == "-1"
 
 
+_DONE_LINE: Final = b"200 result=0\n"
+_DONE: Final = Reply(200, "0")
+
+
 def parse_headers(block: bytes) -> dict[str, str]:
     """Read the block of `agi_…: …` lines before the first empty line.
 
@@ -48,28 +53,30 @@ def parse_headers(block: bytes) -> dict[str, str]:
         WireError: too large, a line that is no header, a control character, or a header twice.
 
     """
-    if len(block) > HEADER_BYTES_MAX:
+    if len(block) > BLOCK_BYTES_MAX:
         raise WireError("header block too large")
-    headers: dict[str, str] = {}
-    for line in block.decode("utf-8", "replace").rstrip("\n").split("\n"):
-        match = _HEADER.fullmatch(line)
-        if match is None or _CONTROL.search(line):
-            raise WireError("not a header line")
-        name, value = match.groups()
-        if name in headers:
-            raise WireError("a header stands twice")
-        headers[name] = value
+    text = block.decode("utf-8", "replace")
+    if _CONTROL.search(text):
+        raise WireError("a control character in a header")
+    found = _HEADER.findall(text)
+    if not found or len(found) != text.count("\n") or not text.endswith("\n"):
+        raise WireError("not a header line")
+    headers = dict(found)
+    if len(headers) != len(found):
+        raise WireError("a header stands twice")
     return headers
 
 
-def parse_reply(line: str) -> Reply:
-    """Read one reply line.
+def parse_reply(line: bytes) -> Reply:
+    """Read one reply line, with its line feed.
 
     Raises:
         WireError: it is none.
 
     """
-    match = _REPLY.fullmatch(line)
+    if line == _DONE_LINE:
+        return _DONE
+    match = _REPLY.fullmatch(line[:-1].decode("utf-8", "replace"))
     if match is None:
         raise WireError("not a reply line")
     code, separator, rest = int(match[1]), match[2], match[3]
@@ -88,7 +95,7 @@ def quote(argument: str) -> str:
         WireError: a control character, which could begin a second command.
 
     """
-    if _CONTROL.search(argument):
+    if not argument.isprintable():
         raise WireError("a control character in an argument")
     return '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -100,9 +107,9 @@ def check_command(command: str) -> bytes:
         WireError: a control character, or longer than Asterisk's buffer.
 
     """
-    if _CONTROL.search(command):
+    if not command.isprintable():
         raise WireError("a control character in a command")
-    encoded = command.encode()
+    encoded = command.encode() + b"\n"
     if len(encoded) > COMMAND_BYTES_MAX:
         raise WireError("a command longer than Asterisk reads")
-    return encoded + b"\n"
+    return encoded
