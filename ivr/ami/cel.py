@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import os
 import re
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +57,8 @@ class CelFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = asyncio.Lock()
+        # A reader that is cancelled goes on in its thread: the next one waits for it there.
+        self._thread_lock = threading.Lock()
         self._calls: OrderedDict[str, _Trace] = OrderedDict()
         self._inode = 0
         self._offset = 0
@@ -79,8 +83,8 @@ class CelFile:
         return trace.record()
 
     def _follow(self) -> None:
-        with self._path.open("rb") as file:
-            inode = self._path.stat().st_ino
+        with self._thread_lock, self._path.open("rb") as file:
+            inode = os.fstat(file.fileno()).st_ino
             size = file.seek(0, 2)
             if inode != self._inode or size < self._offset:
                 self._inode, self._offset, self._rest = inode, 0, b""
@@ -88,8 +92,8 @@ class CelFile:
             while chunk := file.read(READ_BYTES):
                 self._offset += len(chunk)
                 *lines, self._rest = (self._rest + chunk).split(b"\n")
-                for row in csv.reader(line.decode("utf-8", "replace") for line in lines):
-                    self._take(row)
+                for line in lines:
+                    self._take(_fields(line))
 
     def _take(self, row: list[str]) -> None:
         if len(row) < COLUMNS:
@@ -112,3 +116,11 @@ class CelFile:
             trace.left.setdefault(bridge[0], {}).setdefault(channel, at_us)
         elif kind in {"CHAN_END", "HANGUP"} and uniqueid == linkedid:
             trace.over = True
+
+
+def _fields(line: bytes) -> list[str]:
+    """Cut one line; one that was torn or is junk has none, and spoils no other."""
+    try:
+        return next(csv.reader([line.decode("utf-8", "replace")]), [])
+    except csv.Error:
+        return []
