@@ -55,7 +55,7 @@ TABLE = RateTable.compile(
 RESULT = SessionResult(started_us=0, ended_us=1, talk_us=1, billed_seconds=1, evidence="ami")
 
 account = st.sampled_from(CALLERS)
-hold = st.sampled_from([f"h{number}" for number in range(6)])
+hold = st.sampled_from([f"h{number}" for number in range(3)])
 shares = st.integers(min_value=0, max_value=10_000).map(
     lambda points: (
         Share(kind="provider", account="provider", basis_points=points),
@@ -65,13 +65,14 @@ shares = st.integers(min_value=0, max_value=10_000).map(
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("open"), hold, account, st.integers(1, 90), st.booleans()),
-        st.tuples(st.just("extend"), hold, st.integers(1, 180), st.integers(1, 5)),
+        st.tuples(st.just("extend"), hold, st.integers(1, 180), st.integers(2, 3)),
         st.tuples(st.just("settle"), hold, st.integers(0, 120), shares),
         st.tuples(st.just("void"), hold),
-        st.tuples(st.just("top_up"), account, st.integers(1, 5_000_000), st.integers(0, 9)),
+        st.tuples(st.just("top_up"), account, st.integers(1_000_000, 5_000_000), st.integers(0, 9)),
         st.tuples(st.just("take"), account, st.integers(1, 5_000_000), st.integers(0, 9)),
     ),
-    max_size=40,
+    min_size=8,
+    max_size=60,
 )
 
 
