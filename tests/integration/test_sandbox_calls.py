@@ -259,6 +259,33 @@ async def test_a_caller_that_hangs_up_ends_the_command_and_the_session(
         assert over.empty(), "nobody is left to say farewell to"
 
 
+@pytest.mark.parametrize("who_ends", ["caller", "limit"])
+async def test_a_service_that_hangs_keeps_no_channel(
+    asterisk: PrivateAsterisk, who_ends: str
+) -> None:
+    ends: list[str] = []
+
+    async def hang(session: Session) -> None:
+        if who_ends == "limit":
+            await session.do("SET AUTOHANGUP 1")
+        ends.append(await session.rest())
+
+    async with (
+        service(asterisk.wanted.agi_port, script(hang, done=False)) as over,
+        manager(asterisk) as ami,
+        caller(asterisk) as phone,
+    ):
+        await phone.call(DID)
+        if who_ends == "caller":
+            await phone.hang_up()
+        session = await over.get()
+        await ami.event("Hangup", Uniqueid=session.headers["agi_uniqueid"])
+
+        assert ends == [""]
+        async with asyncio.timeout(3):
+            await phone.ended.wait()
+
+
 async def test_the_built_in_agent_talks_until_its_limit(
     asterisk: PrivateAsterisk, said: Sounds
 ) -> None:
