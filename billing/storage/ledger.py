@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.domain.book import AccountRow, Book, EntryRow, HoldRow, TransferRow
+from billing.domain.book import Book
 from billing.domain.operations import (
     AccountRef,
     Answer,
@@ -26,6 +26,7 @@ from billing.domain.operations import (
     Settled,
     Void,
 )
+from billing.domain.rows import AccountRow, EntryRow, HoldRow, TransferRow
 from billing.domain.splits import Share
 from billing.errors import BillingError
 from billing.storage.drivers import run_in
