@@ -33,7 +33,7 @@ INSIST_SECONDS: Final = 1.0
 FAREWELL_SECONDS: Final = 60
 LIMIT_SECONDS_MIN: Final = 0.1
 
-REFUSALS: Final = {
+REFUSALS: Final[dict[type[Exception], EndReason]] = {
     InsufficientFunds: EndReason.BALANCE_SPENT,
     AccountBlocked: EndReason.ACCOUNT_BLOCKED,
 }
