@@ -78,12 +78,9 @@ def _lines(charge: Charge, tariff: Tariff) -> tuple[Line, ...]:
     position = 0
     for number, line in enumerate(charge.lines):
         until = position + line.seconds
-        free = line.price == 0
         lines.append(
             Line(
-                label=f"{'Free of charge, ' if free else ''}second {position + 1:,} to {until:,}"
-                if line.seconds > 1
-                else f"{'Free of charge, ' if free else ''}second {until:,}",
+                label=_label(position + 1, until, free=line.price == 0),
                 seconds=line.seconds,
                 price=line.price,
                 per_seconds=line.per_seconds,
@@ -94,6 +91,11 @@ def _lines(charge: Charge, tariff: Tariff) -> tuple[Line, ...]:
         if number == last and charge.adjustment:
             lines.append(_fee(_adjustment(charge, tariff), charge.adjustment))
     return tuple(lines)
+
+
+def _label(first: int, last: int, *, free: bool) -> str:
+    seconds = f"Second {first:,} to {last:,}" if first < last else f"Second {last:,}"
+    return f"{seconds}, free of charge" if free else seconds
 
 
 def _fee(label: str, amount: Micros) -> Line:

@@ -17,8 +17,8 @@ from billing.money import MICROS_PER_UNIT, Micros, format_amount
 
 CHART_WIDTH: Final = 760
 CHART_HEIGHT: Final = 240
-PLOT_LEFT: Final = 64
-PLOT_TOP: Final = 12
+LABEL_CHARACTER: Final = 13
+PLOT_TOP: Final = 20
 PLOT_BOTTOM: Final = 212
 LABELS_MAX: Final = 8
 GRID_LINES: Final = 4
@@ -64,10 +64,11 @@ class Chart:
     grid: tuple[GridLine, ...]
     summary: str
     empty: bool
+    left: int
     width: int = CHART_WIDTH
     height: int = CHART_HEIGHT
-    left: int = PLOT_LEFT
-    bottom: int = PLOT_BOTTOM
+    top: int = PLOT_TOP
+    plot: int = PLOT_BOTTOM - PLOT_TOP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,9 @@ def chart(
     groups = _groups(days, kinds)
     highest = max((sum(group.amounts.values()) for group in groups), default=0)
     top = round_up(highest)
-    step = (CHART_WIDTH - PLOT_LEFT) / max(1, len(groups))
+    grid = _grid(top)
+    left = LABEL_CHARACTER * (1 + max(len(line.label) for line in grid))
+    step = (CHART_WIDTH - left) / max(1, len(groups))
     every = -(-len(groups) // LABELS_MAX)
     bars = []
     for number, group in enumerate(groups):
@@ -93,7 +96,7 @@ def chart(
         )
         bars.append(
             Bar(
-                x=round(PLOT_LEFT + number * step + step * 0.15, 2),
+                x=round(left + number * step + step * 0.15, 2),
                 width=round(step * 0.7, 2),
                 title=f"{group.title}: {facts}",
                 label=group.label if number % every == 0 else "",
@@ -102,7 +105,8 @@ def chart(
         )
     return Chart(
         bars=tuple(bars),
-        grid=_grid(top),
+        grid=grid,
+        left=left,
         summary=_summary(groups, kinds, currency),
         empty=highest == 0,
     )

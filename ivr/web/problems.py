@@ -51,6 +51,7 @@ KNOWN: Final[Mapping[str, tuple[int, str]]] = {
     "account_exists": (409, "The account exists already"),
     "currency_mismatch": (409, "The account is kept in another currency"),
     "hold_already_resolved": (409, "The hold is over already"),
+    "hold_not_expired": (409, "The hold has not expired yet"),
     "grant_exceeded": (409, "More was asked than is held"),
     "idempotency_conflict": (422, "The key was used for something else"),
     "ledger_unavailable": (503, "The ledger does not answer"),

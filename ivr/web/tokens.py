@@ -5,19 +5,25 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from billing.clock import Clock, microseconds_of
+from billing.errors import InvalidInput
+from billing.storage.engine import for_writing
 from ivr import secrets as secret_files
 from ivr.tables import api_tokens
 from ivr.web.scope import Role, Scope
 from ivr.web.sessions import hash_token
+from ivr.web.users import check_subject
 
 CLI_TOKEN_FILE: Final = "cli.token"  # noqa: S105 - the name of a file
 CLI_LOGIN: Final = "command line"
+NAME: Final = re.compile(r"[A-Za-z0-9_.@+-]{1,64}", re.ASCII)
 BEARER: Final = re.compile(r"[Bb]earer +([A-Za-z0-9._~+/=-]{16,200})", re.ASCII)
 
 
@@ -37,6 +43,44 @@ def bearer(header: str | None) -> str | None:
 def is_cli(token: str, cli_token: str) -> bool:
     """Compare with the command line's token, in constant time."""
     return bool(cli_token) and hmac.compare_digest(token.encode(), cli_token.encode())
+
+
+async def add_token(
+    engine: AsyncEngine,
+    name: str,
+    *,
+    role: Role,
+    subject: str | None,
+    days: int | None,
+    clock: Clock,
+) -> str:
+    """Make a token for a program; only its hash is kept.
+
+    Raises:
+        InvalidInput: no name, or a subject that does not fit the role.
+
+    """
+    if not NAME.fullmatch(name):
+        raise InvalidInput(reason="a name is 1 to 64 of A-Z a-z 0-9 _ . @ + -")
+    token, now = secrets.token_urlsafe(32), clock.now()
+    connection = await for_writing(engine)
+    try:
+        async with connection.begin():
+            await check_subject(connection, role, subject)
+            await connection.execute(
+                insert(api_tokens),
+                {
+                    "token_hash": hash_token(token),
+                    "name": name,
+                    "role": role.value,
+                    "subject": subject,
+                    "created_us": microseconds_of(now),
+                    "expires_us": microseconds_of(now + timedelta(days=days)) if days else None,
+                },
+            )
+    finally:
+        await connection.close()
+    return token
 
 
 async def find_token(

@@ -78,7 +78,7 @@ async def add_user(
     connection = await for_writing(engine)
     try:
         async with connection.begin():
-            await _check_subject(connection, role, subject)
+            await check_subject(connection, role, subject)
             await connection.execute(
                 insert(users),
                 {
@@ -116,7 +116,13 @@ async def set_password(engine: AsyncEngine, login: str, *, password_hash: str) -
         await connection.close()
 
 
-async def _check_subject(connection: AsyncConnection, role: Role, subject: str | None) -> None:
+async def check_subject(connection: AsyncConnection, role: Role, subject: str | None) -> None:
+    """Refuse a subject that does not exist or does not fit the role.
+
+    Raises:
+        InvalidInput: says what is missing.
+
+    """
     match role, subject:
         case Role.OPERATOR, None:
             return

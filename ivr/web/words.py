@@ -57,20 +57,26 @@ EVIDENCE: Final = {
     "estimate": "an estimate, marked for review",
 }
 
+_MONEY: Final = Markup(
+    '<span class="money">{}{}.{}<span class="micro">{}</span>{}<span class="cur">{}</span></span>'
+)
 
-def money(amount: Micros | None, currency: str | None) -> str:
-    """Write an exact amount with its currency; a dash when there is none."""
+
+def money(amount: Micros | None, currency: str | None) -> Markup:
+    """Write an exact amount with its currency; a dash when there is none.
+
+    What is smaller than a cent is set apart, so that columns of amounts line up at their points.
+    """
     if amount is None or not currency:
-        return "\N{EN DASH}"
-    text = format_amount(amount).replace("-", MINUS)
-    whole, dot, fraction = text.partition(".")
-    sign = MINUS if whole.startswith(MINUS) else ""
-    return f"{sign}{int(whole.removeprefix(MINUS)):,}{dot}{fraction}{NO_BREAK}{currency}"
+        return Markup("\N{EN DASH}")
+    whole, _, fraction = format_amount(abs(amount)).partition(".")
+    sign = MINUS if amount < 0 else ""
+    return _MONEY.format(sign, f"{int(whole):,}", fraction[:2], fraction[2:], NO_BREAK, currency)
 
 
-def signed(amount: Micros, currency: str) -> str:
+def signed(amount: Micros, currency: str) -> Markup:
     """Write a movement: its sign is what matters."""
-    return f"+{money(amount, currency)}" if amount > 0 else money(amount, currency)
+    return Markup("+") + money(amount, currency) if amount > 0 else money(amount, currency)
 
 
 def moment(at_us: int | None) -> Markup:

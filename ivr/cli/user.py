@@ -1,0 +1,200 @@
+"""`talkmeter user`: add, list, passwd; and `token`, for programs that use the API."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ivr.cli import context
+
+if TYPE_CHECKING:
+    from ivr.settings import Settings
+    from ivr.web.scope import Role
+    from ivr.web.users import User
+
+app = typer.Typer(
+    help="People who log in to the web, and tokens of programs.", no_args_is_help=True
+)
+PASSWORD_BYTES_MAX = 1024
+DAYS_MAX = 3650
+
+RoleOption = Annotated[str, typer.Option(help="operator, client or caller")]
+SubjectOption = Annotated[
+    str | None, typer.Option(help="Code of the client or account that it may see.")
+]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(help="Read the password from this file; - is stdin. Else one is generated."),
+]
+Ask = Annotated[bool, typer.Option("--prompt", help="Ask for the password.")]
+
+
+@app.command()
+def add(
+    login: str,
+    role: RoleOption = "operator",
+    subject: SubjectOption = None,
+    password_file: PasswordFile = None,
+    prompt: Ask = False,
+    json: context.JsonFlag = False,
+) -> None:
+    """Add a user; without a password given, one is generated and printed once."""
+    wanted = _role(role)
+    password, generated = _password(login, password_file, prompt=prompt)
+    context.run(_add(context.settings(), login, password, wanted, subject))
+    _print(login, wanted, subject, password if generated else None, json=json)
+
+
+@app.command("list")
+def list_users(json: context.JsonFlag = False) -> None:
+    """List users."""
+    found = context.run(_list(context.settings()))
+    if json:
+        context.emit([_document(user) for user in found])
+        return
+    for user in found:
+        state = "disabled" if user.disabled else ""
+        context.say(f"{user.login:<24} {user.role:<9} {user.subject or '-':<20} {state}".rstrip())
+
+
+@app.command()
+def passwd(
+    login: str,
+    password_file: PasswordFile = None,
+    prompt: Ask = False,
+    json: context.JsonFlag = False,
+) -> None:
+    """Change a password; all sessions of the user end."""
+    password, generated = _password(login, password_file, prompt=prompt)
+    context.run(_passwd(context.settings(), login, password))
+    if json:
+        context.emit({"login": login, "password": password if generated else None})
+    elif generated:
+        context.say(f"{login}  {password}   (printed once, keep it)")
+    else:
+        context.say(f"{login}: the password is changed, all sessions are ended")
+
+
+@app.command()
+def token(
+    name: str,
+    role: RoleOption = "operator",
+    subject: SubjectOption = None,
+    days: Annotated[int | None, typer.Option(min=1, max=DAYS_MAX, help="Ends after.")] = None,
+    json: context.JsonFlag = False,
+) -> None:
+    """Make a bearer token for the API; it is printed once."""
+    wanted = _role(role)
+    secret = context.run(_token(context.settings(), name, wanted, subject, days))
+    if json:
+        context.emit({"name": name, "role": role, "subject": subject, "token": secret})
+    else:
+        context.say(f"{secret}   (printed once, keep it)")
+
+
+def _role(text: str) -> Role:
+    from ivr.web.scope import Role
+
+    try:
+        return Role(text)
+    except ValueError:
+        raise typer.BadParameter("write operator, client or caller", param_hint="--role") from None
+
+
+def _password(login: str, file: Path | None, *, prompt: bool) -> tuple[str, bool]:
+    """Return the password, and whether it was generated."""
+    from ivr.web.passwords import check_strength, generate
+
+    if file is not None and prompt:
+        raise typer.BadParameter("choose one of --prompt and --password-file")
+    if prompt:
+        password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    elif file is not None:
+        password = _read(file)
+    else:
+        return generate(), True
+    check_strength(password, login=login)
+    return password, False
+
+
+def _read(file: Path) -> str:
+    try:
+        if str(file) == "-":
+            return sys.stdin.readline(PASSWORD_BYTES_MAX).rstrip("\r\n")
+        with file.open(encoding="utf-8") as stream:
+            return stream.readline(PASSWORD_BYTES_MAX).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        context.fail(f"the password cannot be read: {error}")
+
+
+def _document(user: User) -> dict[str, object]:
+    return {
+        "login": user.login,
+        "role": user.role.value,
+        "subject": user.subject,
+        "disabled": user.disabled,
+    }
+
+
+def _print(
+    login: str, role: Role, subject: str | None, password: str | None, *, json: bool
+) -> None:
+    if json:
+        document = {"login": login, "role": role.value, "subject": subject, "password": password}
+        context.emit(document)
+        return
+    context.say(f"{login:<24} {role.value:<9} {subject or ''}".rstrip())
+    if password is not None:
+        context.say(f"password  {password}   (printed once, keep it)")
+
+
+async def _add(
+    settings: Settings, login: str, password: str, role: Role, subject: str | None
+) -> None:
+    from billing.clock import SystemClock, microseconds_of
+    from ivr.cli.database import database
+    from ivr.web.passwords import hash_password
+    from ivr.web.users import add_user
+
+    async with database(settings) as engine:
+        await add_user(
+            engine,
+            login,
+            password_hash=hash_password(password),
+            role=role,
+            subject=subject,
+            now_us=microseconds_of(SystemClock().now()),
+        )
+
+
+async def _list(settings: Settings) -> list[User]:
+    from ivr.cli.database import database
+    from ivr.web.users import list_users as read
+
+    async with database(settings) as engine, engine.connect() as connection:
+        return await read(connection)
+
+
+async def _passwd(settings: Settings, login: str, password: str) -> None:
+    from ivr.cli.database import database
+    from ivr.web.passwords import hash_password
+    from ivr.web.users import set_password
+
+    async with database(settings) as engine:
+        await set_password(engine, login, password_hash=hash_password(password))
+
+
+async def _token(
+    settings: Settings, name: str, role: Role, subject: str | None, days: int | None
+) -> str:
+    from billing.clock import SystemClock
+    from ivr.cli.database import database
+    from ivr.web.tokens import add_token
+
+    async with database(settings) as engine:
+        return await add_token(
+            engine, name, role=role, subject=subject, days=days, clock=SystemClock()
+        )
