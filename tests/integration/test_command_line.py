@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ivr.sandbox.configure import free_port
+
 ROOT = Path(__file__).parent.parent.parent
 DEMO = ROOT / "ivr" / "sandbox" / "demo-catalog.yaml"
 
@@ -210,10 +212,6 @@ def test_a_port_in_use_is_explained(state: Path) -> None:
 
 
 def test_an_asterisk_that_does_not_answer_is_explained(state: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = str(probe.getsockname()[1])
-
     done = talkmeter(
         state,
         "serve",
@@ -221,8 +219,8 @@ def test_an_asterisk_that_does_not_answer_is_explained(state: Path) -> None:
         TALKMETER_AMI_PORT="1",
         TALKMETER_AMI_SECRET="secret",
         TALKMETER_CEL_FILE=str(state / "cel.csv"),
-        TALKMETER_AGI_PORT=free,
-        TALKMETER_WEB_PORT=free,
+        TALKMETER_AGI_PORT=str(free_port()),
+        TALKMETER_WEB_PORT=str(free_port()),
     )
 
     assert done.returncode == 1
