@@ -17,6 +17,7 @@
     │   ├── AccountExists
     │   ├── CurrencyMismatch
     │   ├── HoldAlreadyResolved
+    │   ├── HoldNotExpired
     │   ├── GrantExceeded
     │   └── IdempotencyConflict
     └── LedgerUnavailable       outcome unknown; retry with the same key
@@ -158,6 +159,13 @@ class HoldAlreadyResolved(Refused):
 
     code = "hold_already_resolved"
     sentence = "hold {hold_id} is {status} already"
+
+
+class HoldNotExpired(Refused):
+    """Facts: hold_id, expires_us."""
+
+    code = "hold_not_expired"
+    sentence = "hold {hold_id} has not expired yet"
 
 
 class GrantExceeded(Refused):

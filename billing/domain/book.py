@@ -15,6 +15,7 @@ from billing.domain.grants import decide
 from billing.domain.operations import (
     AccountRef,
     Answer,
+    Expire,
     ExtendHold,
     Grant,
     OpenHold,
@@ -29,8 +30,10 @@ from billing.domain.operations import (
 from billing.domain.rows import AccountRow, EntryRow, HoldRow, TransferRow
 from billing.errors import (
     AccountBlocked,
+    CurrencyMismatch,
     GrantExceeded,
     HoldAlreadyResolved,
+    HoldNotExpired,
     IdempotencyConflict,
     InsufficientFunds,
     InvalidInput,
@@ -39,11 +42,12 @@ from billing.errors import (
     UnknownHold,
 )
 from billing.ids import input_hash
-from billing.money import Micros
+from billing.money import AMOUNT_MAX, Micros
 
 PENDING: Final = "pending"
 SETTLED: Final = "settled"
 VOIDED: Final = "voided"
+EXPIRED: Final = "expired"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,7 +63,7 @@ class Book:
     new_transfers: list[TransferRow] = field(default_factory=list)
     new_entries: list[EntryRow] = field(default_factory=list)
     opened: list[OpenHold] = field(default_factory=list)
-    closed: list[tuple[Settle | Void, Settled | None]] = field(default_factory=list)
+    closed: list[tuple[Settle | Void | Expire, Settled | None]] = field(default_factory=list)
 
     def apply(self, operation: Operation) -> Answer:
         """Decide one operation.
@@ -75,8 +79,8 @@ class Book:
                 return self._extend(operation)
             case Settle():
                 return self._settle(operation)
-            case Void():
-                return self._void(operation)
+            case Void() | Expire():
+                return self._end_free(operation)
             case Post():
                 return self._post(operation)
 
@@ -86,17 +90,23 @@ class Book:
             raise UnknownAccount(account=ref.code)
         return row
 
-    def _hold(self, hold_id: str) -> HoldRow:
-        row = self.holds.get(hold_id)
-        if row is None:
-            raise UnknownHold(hold_id=hold_id)
-        return row
+    def _held(self, operation: ExtendHold | Settle | Void | Expire) -> tuple[HoldRow, AccountRow]:
+        """Find a hold and the account that it binds; nobody else's money may be released."""
+        hold = self.holds.get(operation.hold_id)
+        if hold is None:
+            raise UnknownHold(hold_id=operation.hold_id)
+        account = self._account(operation.account)
+        if hold.account_id != account.id:
+            raise IdempotencyConflict(key=hold.id)
+        return hold, account
 
     def _open(self, operation: OpenHold) -> Grant:
         account = self._account(operation.account)
         if (hold := self.holds.get(operation.hold_id)) is not None:
             if hold.account_id != account.id or hold.opened_us != operation.at_us:
                 raise IdempotencyConflict(key=hold.id)
+            if hold.status != PENDING:
+                raise HoldAlreadyResolved(hold_id=hold.id, status=hold.status)
             return self._granted(hold, final=False)
         if account.status != "active":
             raise AccountBlocked(account=account.ref.code)
@@ -133,13 +143,12 @@ class Book:
         return self._granted(hold, final=decided.final)
 
     def _extend(self, operation: ExtendHold) -> Grant:
-        hold = self._hold(operation.hold_id)
-        account = self._account(operation.account)
+        hold, account = self._held(operation)
         if hold.status != PENDING:
             raise HoldAlreadyResolved(hold_id=hold.id, status=hold.status)
         if operation.step == hold.step:
             return self._granted(hold, final=False)  # a replay of the last grant
-        if operation.step != hold.step + 1 or hold.account_id != account.id:
+        if operation.step != hold.step + 1:
             raise IdempotencyConflict(key=f"{hold.id}:{operation.step}")
         if account.status != "active":
             raise AccountBlocked(account=account.ref.code)
@@ -164,7 +173,7 @@ class Book:
         return self._granted(hold, final=decided.final)
 
     def _settle(self, operation: Settle) -> Settled:
-        hold = self._hold(operation.hold_id)
+        hold, payer = self._held(operation)
         if hold.status != PENDING:
             return _settled_before(hold, operation)
         if operation.amount > hold.amount:
@@ -174,7 +183,6 @@ class Book:
         total = sum(part.amount for part in operation.parts) - operation.amount
         if total:
             raise UnbalancedTransfer(total=total)
-        payer = self._account(operation.account)
         lines = [(payer, -operation.amount)]
         for part in operation.parts:
             ref = AccountRef(kind=part.kind, code=part.account, currency=payer.ref.currency)
@@ -205,13 +213,16 @@ class Book:
         self.closed.append((operation, answer))
         return answer
 
-    def _void(self, operation: Void) -> Voided:
-        hold = self._hold(operation.hold_id)
-        if hold.status == VOIDED:
+    def _end_free(self, operation: Void | Expire) -> Voided:
+        hold, account = self._held(operation)
+        status = VOIDED if isinstance(operation, Void) else EXPIRED
+        if hold.status == status:
             return Voided(hold_id=hold.id)
         if hold.status != PENDING:
             raise HoldAlreadyResolved(hold_id=hold.id, status=hold.status)
-        self._release(self._account(operation.account), hold, VOIDED, operation.at_us)
+        if status == EXPIRED and operation.at_us < hold.expires_us:
+            raise HoldNotExpired(hold_id=hold.id, expires_us=hold.expires_us)
+        self._release(account, hold, status, operation.at_us)
         self.closed.append((operation, None))
         return Voided(hold_id=hold.id)
 
@@ -224,11 +235,20 @@ class Book:
         total = sum(entry.amount for entry in operation.entries)
         if total or len(operation.entries) < 2:
             raise UnbalancedTransfer(total=total)
+        if any(not 0 < abs(entry.amount) <= AMOUNT_MAX for entry in operation.entries):
+            raise InvalidInput(reason="an entry of a transfer is neither zero nor endless")
+        currency = operation.entries[0].account.currency
+        for entry in operation.entries:
+            if (ref := entry.account).currency != currency:
+                raise CurrencyMismatch(account=ref.code, expected=currency, actual=ref.currency)
         lines = [(self._account(entry.account), entry.amount) for entry in operation.entries]
+        changes: dict[AccountRef, Micros] = {}
         for account, amount in lines:
-            spendable = account.spendable
-            if amount < 0 and spendable is not None and spendable + amount < 0:
-                raise _poor(account, -amount)
+            changes[account.ref] = changes.get(account.ref, 0) + amount
+        for ref, change in changes.items():
+            account = self.accounts[ref]
+            if change < 0 and account.spendable is not None and account.spendable + change < 0:
+                raise _poor(account, -change)
         self._write(
             TransferRow(
                 id=operation.transfer_id,

@@ -1,6 +1,7 @@
 """What can be asked of the ledger, and what it answers. Values only; `book` decides.
 
-    OpenHold -> Grant      ExtendHold -> Grant      Settle -> Settled      Void -> Voided
+    OpenHold -> Grant      Settle -> Settled      Void -> Voided
+    ExtendHold -> Grant                           Expire -> Voided
     Post -> Posted         (top-ups, adjustments, refunds: any transfer that is not a settlement)
 
 Each operation is idempotent by what identifies it: the hold and its step, or the key of a transfer.
@@ -135,6 +136,16 @@ class Void:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    """End a hold whose time is over and that nobody ended, without a debit."""
+
+    hold_id: str
+    account: AccountRef
+    at_us: int
+    note: str = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Voided:
     """A hold that cost nothing."""
 
@@ -173,5 +184,5 @@ class Posted:
     balances: dict[AccountRef, Micros] = field(default_factory=dict)
 
 
-Operation: TypeAlias = OpenHold | ExtendHold | Settle | Void | Post
+Operation: TypeAlias = OpenHold | ExtendHold | Settle | Void | Expire | Post
 Answer: TypeAlias = Grant | Settled | Voided | Posted

@@ -19,6 +19,7 @@ from billing.domain.book import Book
 from billing.domain.operations import (
     AccountRef,
     Answer,
+    Expire,
     OpenHold,
     Operation,
     Post,
@@ -245,13 +246,13 @@ def _session(book: Book, operation: OpenHold) -> Values:
     )
 
 
-def _closed(operation: Settle | Void, answer: Settled | None) -> Values:
-    if isinstance(operation, Void) or answer is None:
-        note = operation.note if isinstance(operation, Void) else None
+def _closed(operation: Settle | Void | Expire, answer: Settled | None) -> Values:
+    if isinstance(operation, Void | Expire):
         return (
-            "voided", None, operation.at_us, 0, 0, 0, None, None, None, False, note,
+            "voided", None, operation.at_us, 0, 0, 0, None, None, None, False, operation.note,
             operation.hold_id,
         )  # fmt: skip
+    assert answer is not None
     result = operation.result
     return (
         "settled",
