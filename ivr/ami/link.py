@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import re
+import secrets
+from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any, Final, NoReturn
+from dataclasses import dataclass
+from typing import Final, NoReturn
 
 import structlog
 from panoramisk.actions import Action
@@ -23,24 +24,33 @@ from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.manager import Manager
 
 from billing.clock import Clock
-from ivr.ami.events import event_of, headers_of
+from ivr.ami.events import EventNotBelieved, Headers, event_of, headers_of
 from ivr.telephony import LinkDown, LinkUp, SwitchEvent, SwitchUnavailable
 
-MESSAGE_BYTES_MAX: Final = 64 * 1024
-EVENTS_MAX: Final = 20_000
+GREETING: Final = "Asterisk Call Manager/"
+GREETING_CHARACTERS_MAX: Final = 100
+MESSAGE_CHARACTERS_MAX: Final = 64 * 1024
 LIST_MAX: Final = 100_000
 PENDING_MAX: Final = 10_000
-ACTION_SECONDS: Final = 5.0
-PING_SECONDS: Final = 5.0
-CONNECT_SECONDS: Final = 5.0
 BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-REFUSED_SECONDS: Final = 30.0
-
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
+# A link that held so long starts the backoff anew.
+STEADY_SECONDS: Final = 10.0
+EVENTS_PER_TURN: Final = 500
+# Of events that are not believed, each so-many-th is logged.
+DISBELIEF_LOGGED: Final = 1_000
 
 log = structlog.get_logger()
 
-Headers = list[tuple[str, str]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkLimits:
+    """How long each wait of the link may be, and how much it may keep."""
+
+    connect_seconds: float = 5.0
+    action_seconds: float = 5.0
+    ping_seconds: float = 5.0
+    refused_seconds: float = 30.0
+    events_max: int = 20_000
 
 
 class AmiLoginRefused(SwitchUnavailable):
@@ -61,58 +71,82 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with an empty buffer."""
         super().connection_made(transport)
+        loop = asyncio.get_running_loop()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._text = ""
-        self.lost = asyncio.get_running_loop().create_future()
-        self.greeted = asyncio.get_running_loop().create_future()
-        self.on_message: Callable[[Headers], None] = lambda _headers: None
+        self.greeted: asyncio.Future[bool] = loop.create_future()
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self.on_message: Callable[[Headers], None] = _ignore
 
     def data_received(self, data: bytes) -> None:
         """Cut the stream into messages."""
         self._text += self._decoder.decode(data)
-        if not self.greeted.done():
-            greeting, found, rest = self._text.partition("\r\n")
-            if not found:
-                self._guard()
-                return
-            if not greeting.startswith("Asterisk Call Manager/"):
-                self.transport.abort()
-                return
-            self._text = rest
-            self.greeted.set_result(greeting)
+        if not self.greeted.done() and not self._greet():
+            return
         *messages, self._text = self._text.split("\r\n\r\n")
         for message in messages:
             self.on_message(headers_of(message))
-        self._guard()
+        if len(self._text) > MESSAGE_CHARACTERS_MAX:
+            log.error("ami message too large")
+            self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note the end; who waits on `lost` does the rest."""
+        """Note the end; who waits on `greeted` or `lost` does the rest."""
+        del exc
         self.closed = True
-        if not self.lost.done():
-            self.lost.set_result(exc)
         if not self.greeted.done():
-            self.greeted.cancel()
+            self.greeted.set_result(False)
+        if not self.lost.done():
+            self.lost.set_result(None)
 
-    def _guard(self) -> None:
-        if len(self._text) > MESSAGE_BYTES_MAX:
-            log.error("ami message too large")
-            self.transport.abort()
+    def abort(self) -> None:
+        """Cut the connection off; nothing of it is heard any more."""
+        self.on_message = _ignore
+        self.transport.abort()
+
+    def _greet(self) -> bool:
+        greeting, found, rest = self._text.partition("\r\n")
+        if found and greeting.startswith(GREETING):
+            self._text = rest
+            self.greeted.set_result(True)
+            return True
+        if found or len(greeting) > GREETING_CHARACTERS_MAX:
+            self.abort()
+        return False
 
 
 class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
     """One login, kept alive. Handlers get each event in order; `request` sends actions."""
 
-    def __init__(self, host: str, port: int, *, username: str, secret: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        username: str,
+        secret: str,
+        clock: Clock,
+        limits: LinkLimits | None = None,
+    ) -> None:
         super().__init__(host=host, port=port, loop=asyncio.get_running_loop())
-        self._username = username
-        self._secret = secret
+        self._login = {"Action": "Login", "Username": username, "Secret": secret}
         self._clock = clock
+        self._limits = limits or LinkLimits()
         self._pending: dict[str, _Pending] = {}
         self._handlers: list[Callable[[SwitchEvent], None]] = []
-        self._events: asyncio.Queue[SwitchEvent] = asyncio.Queue(EVENTS_MAX)
+        self._events: deque[SwitchEvent] = deque()
+        self._arrived = asyncio.Event()
+        # Nobody who can write into an event can guess what an answer to us must carry.
+        self._name = secrets.token_hex(6)
         self._counter = 0
+        self._disbelieved = 0
         self.boot = ""
         self.refused = False
+
+    @property
+    def pending(self) -> int:
+        """How many actions wait for their answer."""
+        return len(self._pending)
 
     def subscribe(self, handler: Callable[[SwitchEvent], None]) -> None:
         """Hand each event to `handler`, one at a time and in order."""
@@ -120,26 +154,9 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
 
     async def run(self) -> NoReturn:
         """Keep the link up for ever."""
-        attempt = 0
         async with asyncio.TaskGroup() as group:
             group.create_task(self._deliver(), name="ami-events")
-            while True:
-                try:
-                    await self._session()
-                    attempt = 0
-                except AmiLoginRefused:
-                    self.refused = True
-                    log.warning("ami login refused", username=self._username)
-                    await asyncio.sleep(REFUSED_SECONDS)
-                except (SwitchUnavailable, OSError, TimeoutError, asyncio.CancelledError) as error:
-                    task = asyncio.current_task()
-                    if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
-                        raise
-                    log.warning("ami not reached", reason=type(error).__name__)
-                delay = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
-                attempt += 1
-                # The clock's fraction is jitter enough: services do not start in step.
-                await asyncio.sleep(delay * (0.75 + self._clock.monotonic() % 0.5))
+            await self._keep()
 
     async def request(
         self, fields: Mapping[str, str], *, until: str | None = None
@@ -148,100 +165,147 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
 
         Raises:
             ActionFailed: Asterisk said no.
-            SwitchUnavailable: no link, no answer in time, or an incomplete list.
+            SwitchUnavailable: no link, no answer in time, or a list without an end.
 
         """
+        if not self.boot:
+            raise SwitchUnavailable("no link to the switch")
+        return await self._exchange(fields, until=until)
+
+    async def _keep(self) -> NoReturn:
+        attempt = 0
+        while True:
+            began = self._clock.monotonic()
+            refused = False
+            try:
+                await self._session()
+                log.warning("ami link lost")
+            except AmiLoginRefused:
+                refused = self.refused = True
+                log.warning("ami login refused", username=self._login["Username"])
+            except (SwitchUnavailable, OSError) as error:
+                log.warning("ami not reached", reason=type(error).__name__)
+            if self._clock.monotonic() - began > STEADY_SECONDS:
+                attempt = 0
+            backoff = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
+            attempt += 1
+            delay = self._limits.refused_seconds if refused else backoff
+            # The clock's fraction is jitter enough: services do not start in step.
+            await asyncio.sleep(delay * (0.75 + self._clock.monotonic() % 0.5))
+
+    async def _session(self) -> None:
+        """Connect, log in, and stay until the link is lost."""
+        protocol: AmiProtocol | None = None
+        try:
+            async with asyncio.timeout(self._limits.connect_seconds):
+                _, protocol = await self.loop.create_connection(
+                    AmiProtocol, self.config["host"], self.config["port"]
+                )
+                protocol.on_message = self._receive
+                if not await protocol.greeted:
+                    raise SwitchUnavailable("whoever listens there is no manager")
+            self.protocol = protocol
+            self.boot = await self._log_in()
+            self._queue(LinkUp(boot=self.boot))
+            await self._watch(protocol)
+        finally:
+            if protocol is not None:
+                protocol.abort()
+            self._let_go()
+
+    async def _log_in(self) -> str:
+        """Log in; returns what tells this boot of the switch from all others."""
+        try:
+            await self._exchange(self._login)
+        except ActionFailed as error:
+            raise AmiLoginRefused(error.reason) from None
+        self.refused = False
+        status = dict((await self._exchange({"Action": "CoreStatus"}))[0])
+        day, time = status.get("CoreStartupDate"), status.get("CoreStartupTime")
+        if not day or not time:
+            raise SwitchUnavailable("the switch does not tell when it started")
+        return f"{day}T{time}"
+
+    async def _watch(self, protocol: AmiProtocol) -> None:
+        """Ping until the link is lost or silent."""
+        while True:
+            done, _ = await asyncio.wait([protocol.lost], timeout=self._limits.ping_seconds)
+            if done:
+                return
+            await self._exchange({"Action": "Ping"})
+
+    def _let_go(self) -> None:
+        """Fail what is under way: sent again later, one call would become two."""
+        self.protocol = None
+        was_up, self.boot = bool(self.boot), ""
+        for pending in self._pending.values():
+            pending.fail(SwitchUnavailable("the link was lost"))
+        if was_up:
+            self._queue(LinkDown())
+
+    async def _exchange(
+        self, fields: Mapping[str, str], *, until: str | None = None
+    ) -> list[Headers]:
         for name, value in fields.items():
-            if _UNSAFE.search(name) or _UNSAFE.search(value):
+            if not (name.isprintable() and value.isprintable()):
                 raise SwitchUnavailable("a control character in an action")
         protocol = self.protocol
         if protocol is None or protocol.closed or len(self._pending) >= PENDING_MAX:
             raise SwitchUnavailable("no link to the switch")
         self._counter += 1
-        action_id = f"talkmeter-{self._counter}"
+        action_id = f"{self._name}-{self._counter}"
         pending = self._pending[action_id] = _Pending(until)
         try:
-            action = Action({**fields, "ActionID": action_id})
-            protocol.transport.write(str(action).encode())
-            async with asyncio.timeout(ACTION_SECONDS):
+            protocol.transport.write(str(Action({**fields, "ActionID": action_id})).encode())
+            async with asyncio.timeout(self._limits.action_seconds):
                 return await pending.answer
         except TimeoutError:
             raise SwitchUnavailable("the switch did not answer in time") from None
         finally:
             self._pending.pop(action_id, None)
 
-    async def _session(self) -> None:
-        """Connect, log in, and stay until the link is lost."""
-        async with asyncio.timeout(CONNECT_SECONDS):
-            _, protocol = await self.loop.create_connection(
-                AmiProtocol, self.config["host"], self.config["port"]
-            )
-            protocol.on_message = self._receive
-            self.protocol = protocol
-            await protocol.greeted
-        try:
-            await self._log_in()
-            self._push(LinkUp(boot=self.boot))
-            await self._watch(protocol)
-        finally:
-            protocol.transport.abort()
-            self.protocol = None
-            was_up, self.boot = bool(self.boot), ""
-            self._fail_pending()
-            if was_up:
-                self._push(LinkDown())
-
-    async def _log_in(self) -> None:
-        try:
-            await self.request(
-                {"Action": "Login", "Username": self._username, "Secret": self._secret}
-            )
-        except ActionFailed as error:
-            raise AmiLoginRefused(error.reason) from None
-        self.refused = False
-        status = dict((await self.request({"Action": "CoreStatus"}))[0])
-        self.boot = f"{status.get('CoreStartupDate', '')}T{status.get('CoreStartupTime', '')}"
-
-    async def _watch(self, protocol: AmiProtocol) -> None:
-        """Ping until the link is lost or silent."""
-        while True:
-            done, _ = await asyncio.wait([protocol.lost], timeout=PING_SECONDS)
-            if done:
-                return
-            await self.request({"Action": "Ping"})
-
     def _receive(self, headers: Headers) -> None:
-        values = dict(headers)
-        pending = self._pending.get(values.get("ActionID", ""))
-        if pending is not None:
-            pending.add(headers, values)
-        elif "Event" in values:
-            event = event_of(headers, received=self._clock.monotonic())
-            if event is not None:
-                self._push(event)
-
-    def _push(self, event: SwitchEvent) -> None:
+        """Take one message; an answer names its action before any value that is not ours."""
+        if len(headers) > 1 and headers[1][0] == "ActionID":
+            pending = self._pending.get(headers[1][1])
+            if pending is not None:
+                pending.add(headers)
+            return
         try:
-            self._events.put_nowait(event)
-        except asyncio.QueueFull:
-            # Events were lost, as in an outage: end the link, so that all is looked at anew.
-            log.warning("ami events overflow")
-            if self.protocol is not None:
-                self.protocol.transport.abort()
+            event = event_of(headers, received=self._clock.monotonic())
+        except EventNotBelieved as why:
+            if self._disbelieved % DISBELIEF_LOGGED == 0:
+                log.warning("ami event not believed", reason=str(why), before=self._disbelieved)
+            self._disbelieved += 1
+            return
+        if event is None:
+            return
+        if len(self._events) >= self._limits.events_max:
+            # Events would be lost, as in an outage: end the link, so that all is looked at anew.
+            log.error("ami events overflow", waiting=len(self._events))
+            self.protocol.abort()
+            return
+        self._queue(event)
+
+    def _queue(self, event: SwitchEvent) -> None:
+        self._events.append(event)
+        self._arrived.set()
 
     async def _deliver(self) -> NoReturn:
         while True:
-            event = await self._events.get()
-            for handler in self._handlers:
-                try:
-                    handler(event)
-                except Exception:  # one bad event may not cost the link
-                    log.exception("event handler failed", event_kind=type(event).__name__)
+            await self._arrived.wait()
+            for _ in range(min(len(self._events), EVENTS_PER_TURN)):
+                self._hand_over(self._events.popleft())
+            if not self._events:
+                self._arrived.clear()
+            await asyncio.sleep(0)
 
-    def _fail_pending(self) -> None:
-        for pending in self._pending.values():
-            if not pending.answer.done():
-                pending.answer.set_exception(SwitchUnavailable("the link was lost"))
+    def _hand_over(self, event: SwitchEvent) -> None:
+        for handler in self._handlers:
+            try:
+                handler(event)
+            except Exception:  # one bad event may not cost the link
+                log.exception("event handler failed", event_kind=type(event).__name__)
 
 
 class _Pending:
@@ -252,15 +316,25 @@ class _Pending:
         self._messages: list[Headers] = []
         self.answer: asyncio.Future[list[Headers]] = asyncio.get_running_loop().create_future()
 
-    def add(self, headers: Headers, values: Mapping[str, Any]) -> None:  # Any: str, by nature
+    def add(self, headers: Headers) -> None:
+        """Take one message of the answer."""
         if self.answer.done():
             return
-        if values.get("Response") in {"Error", "Failure"}:
-            self.answer.set_exception(ActionFailed(values.get("Message", "")))
+        kind, value = headers[0]
+        if kind == "Response" and value != "Success":
+            self.fail(ActionFailed(dict(headers).get("Message", "")))
             return
         self._messages.append(headers)
-        if self._until is None or values.get("Event") == self._until:
-            with suppress(asyncio.InvalidStateError):
-                self.answer.set_result(self._messages)
+        if self._until is None or headers[0] == ("Event", self._until):
+            self.answer.set_result(self._messages)
         elif len(self._messages) > LIST_MAX:
-            self.answer.set_exception(SwitchUnavailable("a list without an end"))
+            self.fail(SwitchUnavailable("a list without an end"))
+
+    def fail(self, error: SwitchUnavailable) -> None:
+        """End it with an error, unless it is answered."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+def _ignore(headers: Headers) -> None:
+    del headers

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from ivr.ami.events import EventNotBelieved, values_of
 from ivr.ami.link import ActionFailed, AmiLink
 from ivr.telephony import (
     ChannelGone,
@@ -15,9 +16,13 @@ from ivr.telephony import (
     SwitchUnavailable,
 )
 
-GONE: Final = "No such channel"
-_CHANNEL = re.compile(r"[A-Za-z0-9./@:;_+-]{1,120}", re.ASCII)
+GONE: Final = "no such channel"
+LIMIT_SECONDS_MIN: Final = 0.1  # zero is refused
+PROMPTS_MAX: Final = 20
+# A name that begins with a slash would be a regular expression to Hangup.
+_CHANNEL = re.compile(r"[A-Za-z][A-Za-z0-9./@:;_+-]{0,119}", re.ASCII)
 _PROMPT = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_ROW: Final = frozenset({"Event", "Channel", "Uniqueid", "Linkedid", "BridgeId"})
 
 
 class AmiSwitch:
@@ -37,8 +42,9 @@ class AmiSwitch:
 
     async def set_limit(self, channel: str, seconds: float) -> None:
         """Move AbsoluteTimeout, which counts from now; it shortens and extends."""
+        timeout = f"{max(LIMIT_SECONDS_MIN, seconds):.3f}"
         await self._on_channel(
-            {"Action": "AbsoluteTimeout", "Channel": channel, "Timeout": f"{seconds:.3f}"}
+            {"Action": "AbsoluteTimeout", "Channel": channel, "Timeout": timeout}
         )
 
     async def hang_up(self, channel: str) -> None:
@@ -50,7 +56,8 @@ class AmiSwitch:
 
     async def whisper(self, channel: str, prompts: Sequence[str]) -> None:
         """Speak to one party of a talk; ChanSpy mixes it into what that party hears."""
-        if not _CHANNEL.fullmatch(channel) or not all(map(_PROMPT.fullmatch, prompts)):
+        names_are_safe = _CHANNEL.fullmatch(channel) and all(map(_PROMPT.fullmatch, prompts))
+        if not names_are_safe or not 0 < len(prompts) <= PROMPTS_MAX:
             raise SwitchUnavailable("a name that cannot be sent")
         await self._link.request(
             {
@@ -69,18 +76,25 @@ class AmiSwitch:
         messages = await self._link.request(
             {"Action": "CoreShowChannels"}, until="CoreShowChannelsComplete"
         )
-        rows = [dict(message) for message in messages]
-        channels = tuple(
-            LiveChannel(
-                channel=row.get("Channel", ""),
-                uniqueid=row.get("Uniqueid", ""),
-                linkedid=row.get("Linkedid", ""),
-                bridge=row.get("BridgeId", ""),
+        first, last = dict(messages[0]), dict(messages[-1])
+        try:
+            channels = tuple(
+                LiveChannel(
+                    channel=row["Channel"],
+                    uniqueid=row["Uniqueid"],
+                    linkedid=row["Linkedid"],
+                    bridge=row["BridgeId"],
+                )
+                for row in (values_of(message, _ROW) for message in messages[1:-1])
             )
-            for row in rows
-            if row.get("Event") == "CoreShowChannel"
+        except (EventNotBelieved, KeyError):
+            raise SwitchUnavailable("an unreadable list of channels") from None
+        complete = (
+            first.get("Response") == "Success"
+            and last.get("EventList") == "Complete"
+            and last.get("ListItems") == str(len(channels))
         )
-        if rows[-1].get("ListItems") != str(len(channels)) or not boot or boot != self._link.boot:
+        if not complete or not boot or boot != self._link.boot:
             raise SwitchUnavailable("an incomplete list of channels")
         return ChannelList(boot=boot, channels=channels)
 
@@ -90,6 +104,6 @@ class AmiSwitch:
         try:
             await self._link.request(fields)
         except ActionFailed as error:
-            if GONE.lower() in error.reason.lower():
+            if GONE in error.reason.lower():
                 raise ChannelGone(fields["Channel"]) from None
             raise

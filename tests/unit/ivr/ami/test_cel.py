@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.ami.cel import CelFile, _Trace
+from ivr.ami.cel import CelFile
 from ivr.telephony import SwitchUnavailable, TalkRecord
 
 SECOND = 1_000_000
@@ -174,16 +175,13 @@ async def test_a_party_that_enters_twice_is_not_two_parties(path: Path) -> None:
 
 @given(st.permutations(talk()))
 def test_the_order_of_the_lines_does_not_matter(lines: list[str]) -> None:
-    trace = _trace_of(lines)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cel.csv"
+        append(path, *lines)
 
-    assert trace.record() == talked(10, 15, over=True)
+        found = asyncio.run(read(CelFile(path)))
 
-
-def _trace_of(lines: list[str]) -> _Trace:
-    cel = CelFile(Path("unread"))
-    for line in lines:
-        cel._take([field.strip('"') for field in line.strip().split(",")])
-    return cel._calls[CALL]
+    assert found == talked(10, 15, over=True)
 
 
 async def test_two_calls_in_one_log_are_kept_apart(path: Path) -> None:
@@ -215,6 +213,41 @@ async def test_a_log_that_was_rotated_goes_on_in_the_new_file(path: Path) -> Non
     assert await read(cel) == talked(10, 15, over=True)
 
 
+async def test_what_was_written_between_the_last_look_and_the_rotation_is_found(path: Path) -> None:
+    append(path, *talk()[:2])
+    cel = CelFile(path)
+    await read(cel)
+
+    append(path, *talk()[2:5])
+    path.rename(path.with_name("cel.csv.1"))
+    append(path, *talk()[5:])
+
+    assert await read(cel) == talked(10, 15, over=True)
+
+
+async def test_a_call_from_before_our_start_is_looked_for_behind_many_others(path: Path) -> None:
+    append(path, *talk())
+    path.rename(path.with_name("cel.csv.1"))
+    append(path, *(line for number in range(500) for line in talk(f"1700000001.{number}")))
+    cel = CelFile(path, first_bytes=4_096)
+
+    assert await read(cel) == talked(10, 15, over=True)
+    assert await read(cel, "1700000001.0") == talked(10, 15, over=True)
+
+
+async def test_what_is_kept_is_bounded_and_what_was_let_go_is_found_again(path: Path) -> None:
+    cel = CelFile(path, calls_max=10)
+    calls = [f"1700000001.{number}" for number in range(200)]
+    for call in calls:
+        append(path, *talk(call))
+        await read(cel, call)
+
+    found = [await read(cel, call) for call in calls]
+
+    assert set(found) == {talked(10, 15, over=True)}
+    assert len(cel._calls) <= 10
+
+
 async def test_a_log_that_was_emptied_is_read_from_its_new_beginning(path: Path) -> None:
     append(path, *talk()[:4], *talk(OTHER))
     cel = CelFile(path)
@@ -238,21 +271,22 @@ async def test_half_a_line_of_the_old_file_does_not_spoil_the_new_one(path: Path
 
 
 async def test_a_log_that_cannot_be_read_says_so_and_is_no_empty_answer(tmp_path: Path) -> None:
-    cel = CelFile(tmp_path / "cel.csv")
+    folder = tmp_path / "cel.csv"
+    folder.mkdir()
 
     with pytest.raises(SwitchUnavailable):
-        await read(cel)
+        await read(CelFile(folder))
 
 
-async def test_a_log_that_comes_back_is_read(path: Path) -> None:
+async def test_a_log_that_begins_later_is_read_then(tmp_path: Path) -> None:
+    path = tmp_path / "cel.csv"
     cel = CelFile(path)
-    path.unlink()
-    with pytest.raises(SwitchUnavailable):
-        await read(cel)
+    before = await read(cel)
 
     append(path, *talk())
+    after = await read(cel)
 
-    assert await read(cel) == talked(10, 15, over=True)
+    assert (before, after) == (NOTHING, talked(10, 15, over=True))
 
 
 class BusyPath(type(Path())):  # type: ignore[misc]  # the concrete path of this system
