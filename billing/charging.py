@@ -11,6 +11,7 @@ Every step is idempotent by the session's id and the number of the step.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -262,8 +263,13 @@ class Charging:
             Void(hold_id=session_id, account=payer, at_us=self._now_us(), note=note)
         )
 
-    async def open_sessions(self) -> tuple[OpenSession, ...]:
-        """List the sessions whose hold is open, oldest first, the journalled ones left out."""
+    async def open_sessions(
+        self, *, looked_after: Callable[[str], bool] = lambda _session_id: False
+    ) -> tuple[OpenSession, ...]:
+        """List the sessions whose hold is open, oldest first.
+
+        Left out are the journalled ones, and those that somebody already looks after.
+        """
         query = (
             select(
                 sessions,
@@ -289,7 +295,11 @@ class Charging:
                 rows = (await connection.execute(query)).all()
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             raise LedgerUnavailable(reason=type(error).__name__) from error
-        return tuple(_open_session(row) for row in rows if row.id not in journalled)
+        return tuple(
+            _open_session(row)
+            for row in rows
+            if row.id not in journalled and not looked_after(row.id)
+        )
 
     async def replay_journal(self) -> NoReturn:
         """Book what waits in the journal, for ever."""

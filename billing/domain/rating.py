@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from math import lcm
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from billing.domain.tariffs import Tariff, Tier
 from billing.money import DECIMALS_MAX, Micros, Rounding, divide, divide_up
 
 MICROSECONDS: Final = 1_000_000
+TABLES_MAX: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ class RateTable:
         Without a moment the periods are left out.
         """
         if not tariff.periods or started_at is None:
-            return cls(tariff, [Span(from_seconds=0, to_seconds=ENDLESS, tiers=tariff.tiers)])
+            return _without_periods(tariff)
         return cls(tariff, spans(tariff, started_at=started_at, zone=ZoneInfo(timezone)))
 
     def cost(self, seconds: int) -> Micros:
@@ -187,6 +189,12 @@ class RateTable:
             )
             position += billed
         return tuple(lines)
+
+
+@lru_cache(maxsize=TABLES_MAX)
+def _without_periods(tariff: Tariff) -> RateTable:
+    """Compile a tariff that is the same at any time, once: a table never changes."""
+    return RateTable(tariff, [Span(from_seconds=0, to_seconds=ENDLESS, tiers=tariff.tiers)])
 
 
 def _slots(priced: Sequence[Span], free_seconds: int) -> Iterator[Slot]:

@@ -86,11 +86,9 @@ class Recovery:
 
     async def round(self) -> None:
         """Compare open sessions with what the switch carries."""
-        sessions = [
-            session
-            for session in await self._charging.open_sessions()
-            if self._registry.find(session.terms.session_id) is None
-        ]
+        sessions = await self._charging.open_sessions(
+            looked_after=lambda session_id: self._registry.find(session_id) is not None
+        )
         await self._finish_adopted()
         await self._store.write_late()
         await self._store.close_forgotten(
