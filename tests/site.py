@@ -6,10 +6,10 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
+from typing import TypeAlias
 
-from aiohttp import ClientResponse, CookieJar
+from aiohttp import ClientResponse, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,7 +29,9 @@ from ivr.web.scope import Role
 from ivr.web.sessions import hash_token
 from ivr.web.state import WebDeps
 from ivr.web.users import add_user
-from tests.books import STANDARD, Desk, flat, open_desk
+from tests.books import STANDARD, Desk, open_desk
+
+Browser: TypeAlias = TestClient[web.Request, web.Application]
 
 PASSWORD = "correct horse battery"
 PASSWORD_HASH = hash_password(PASSWORD)
@@ -221,9 +223,9 @@ async def served(site: Site) -> AsyncIterator[TestServer]:
 
 
 @asynccontextmanager
-async def browser(server: TestServer, login: str = "") -> AsyncIterator[TestClient]:
+async def browser(server: TestServer, login: str = "") -> AsyncIterator[Browser]:
     """A browser with its own cookies, logged in when a login is given."""
-    client = TestClient(server, cookie_jar=CookieJar(unsafe=True))
+    client: Browser = TestClient(server, cookie_jar=CookieJar(unsafe=True))
     try:
         if login:
             answer = await log_in(client, login)
@@ -233,7 +235,7 @@ async def browser(server: TestServer, login: str = "") -> AsyncIterator[TestClie
         await client.session.close()
 
 
-async def log_in(client: TestClient, login: str, password: str = PASSWORD) -> ClientResponse:
+async def log_in(client: Browser, login: str, password: str = PASSWORD) -> ClientResponse:
     page = await (await client.get("/")).text()
     return await client.post(
         "/login",
@@ -256,7 +258,3 @@ def text_of(page: str) -> str:
     """What a person reads: no tags, plain spaces."""
     plain = re.sub(r"<[^>]+>", " ", page).replace("\N{NO-BREAK SPACE}", " ")
     return re.sub(r"\s+", " ", plain.replace("&nbsp;", " ").replace("&#39;", "'"))
-
-
-DAY = timedelta(days=1)
-__all__ = ["DAY", "PASSWORD", "Site", "browser", "flat", "log_in", "open_site", "served"]

@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from ivr.web.guard import render
+from ivr.web.guard import WHO, render
 from ivr.web.problems import Problem, problem_of
 
 API: str = "/api/"
@@ -52,7 +52,7 @@ def write_problem(request: web.Request, problem: Problem) -> web.Response:
         response = render(
             request,
             "error.html",
-            request.get("who"),
+            request.get(WHO),
             {"problem": problem},
             status=problem.status,
         )

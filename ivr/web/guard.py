@@ -26,6 +26,8 @@ from ivr.web.state import web_of
 FORM: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS_MAX: Final = 50
 
+WHO: Final = web.RequestKey("who", Who)
+
 PageHandler = Callable[[web.Request, Who], Awaitable[web.StreamResponse]]
 
 
@@ -60,7 +62,7 @@ def _guarded(page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse
             csrf=session.csrf,
             session=session.token_hash,
         )
-        request["who"] = who
+        request[WHO] = who
         if who.role not in page.roles:
             raise Refusal("forbidden", "Your login is not made for this page.")
         if request.method not in SAFE_METHODS:

@@ -1,0 +1,188 @@
+"""Nobody sees rows of others: every page and every operation, as every role, with foreign ids."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from ivr.web.api.gate import BASE
+from ivr.web.api.table import OPERATIONS
+from ivr.web.app import PAGES, make_web
+from ivr.web.scope import Role
+from tests.site import Site, browser, csrf_of, served
+
+VISITORS = {
+    "olga": (Role.OPERATOR, None),
+    "acme": (Role.CLIENT, "acme"),
+    "globex": (Role.CLIENT, "globex"),
+    "alice": (Role.CALLER, "alice"),
+    "bob": (Role.CALLER, "bob"),
+}
+# Everything below belongs to acme and to alice; these two have nothing to do with it.
+STRANGERS = ("globex", "bob")
+SECRETS = ("alice", "Acme Secret Topic", "18005550100")
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Ids that belong to acme and alice."""
+
+    call_id: str
+    live_id: str
+
+    def fill(self, path: str) -> str:
+        live = "/hangup" in path
+        path = re.sub(r"\{call_id:[^}]*\}\}?", self.live_id if live else self.call_id, path)
+        return re.sub(r"\{(code|account):[^}]*\}", "alice", path)
+
+
+async def _foreign(site: Site) -> Foreign:
+    call_id = await site.call(topic="Acme Secret Topic")
+    await site.call(account="bob", client="globex", topic="Own")
+    live_id = site.ring(topic="Acme Secret Topic")
+    return Foreign(call_id=call_id, live_id=live_id)
+
+
+def test_the_walk_knows_every_route(site: Site):
+    app = make_web(site.deps)
+    public = {
+        "/", "/login", "/healthz", "/readyz", "/metrics", "/static/{hash}/{name}",
+        f"{BASE}/openapi.json", f"{BASE}/problems", "/api/{rest}",
+    }  # fmt: skip
+    walked = {re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", page.path) for page in PAGES}
+    walked |= {re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", BASE + row.path) for row in OPERATIONS}
+
+    served_paths = {resource.canonical for resource in app.router.resources()}
+
+    assert served_paths == public | walked
+
+
+@pytest.mark.parametrize("stranger", ["", *VISITORS])
+async def test_every_page_answers_every_role_only_what_is_its_own(
+    site_of_both: Site, stranger: str
+):
+    site = site_of_both
+    foreign = await _foreign(site)
+    wrong: list[str] = []
+    async with served(site) as server, browser(server, stranger) as client:
+        csrf = csrf_of(await (await client.get("/")).text()) if stranger else ""
+        # Logging out would end the walk.
+        for page in (page for page in PAGES if page.path != "/logout"):
+            path = foreign.fill(page.path)
+            answer = await client.request(
+                page.method,
+                path,
+                allow_redirects=False,
+                data={"csrf": csrf} if page.method == "POST" else None,
+            )
+            body = await answer.text()
+            status = answer.status
+            if not stranger:
+                expected = status == 303 and answer.headers["Location"].startswith("/")
+            elif VISITORS[stranger][0] not in page.roles:
+                expected = status == 403
+            elif stranger in STRANGERS and path != page.path:
+                expected = status == 404
+            else:
+                expected = status in {200, 303, 422}
+            leaks = [secret for secret in SECRETS if secret in body and stranger in STRANGERS]
+            if not expected or leaks:
+                wrong.append(f"{page.method} {path} answers {status} {leaks}")
+
+    assert not wrong
+
+
+@pytest.mark.parametrize("stranger", ["", *VISITORS])
+async def test_every_operation_answers_every_role_only_what_is_its_own(
+    site_of_both: Site, stranger: str
+):
+    site = site_of_both
+    foreign = await _foreign(site)
+    token = await site.token(*VISITORS[stranger]) if stranger else ""
+    headers = {"Authorization": f"Bearer {token}"} if stranger else {}
+    wrong: list[str] = []
+    async with served(site) as server, browser(server) as client:
+        for operation in OPERATIONS:
+            path = foreign.fill(BASE + operation.path)
+            body = {"json": {}} if operation.body else {}
+            answer = await client.request(operation.method, path, headers=headers, **body)
+            text, status = await answer.text(), answer.status
+            if not stranger:
+                expected = status == 401
+            elif VISITORS[stranger][0] not in operation.roles:
+                expected = status == 403
+            elif stranger in STRANGERS and "alice" in path:
+                expected = status == 404
+            elif stranger in STRANGERS and foreign.call_id in path:
+                expected = status == 404
+            else:
+                expected = status in {200, 202, 422}
+            leaks = [secret for secret in SECRETS if secret in text and stranger in STRANGERS]
+            if not expected or leaks:
+                wrong.append(f"{operation.method} {path} answers {status} {leaks}")
+
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["?client=acme", "?client=acme&first=2026-01-01&last=2026-12-31", "?account=alice"],
+)
+async def test_a_filter_opens_no_door(site: Site, server: TestServer, query: str):
+    await _foreign(site)
+    async with browser(server, "globex") as client:
+        bodies = [
+            await (await client.get(path + query)).text()
+            for path in ("/portal", "/portal.csv", "/portal/calls")
+        ]
+
+    # What was typed stands in its field again; what belongs to acme does not appear.
+    assert not [body for body in bodies if "18005550100" in body or "Secret" in body]
+
+
+async def test_a_client_sees_no_balance_of_a_caller(site: Site, server: TestServer):
+    call_id = await site.call()
+    token = await site.token(Role.CLIENT, "acme")
+    async with browser(server, "acme") as client:
+        page = await (await client.get(f"/portal/calls/{call_id}")).text()
+        answer = await client.get(
+            f"{BASE}/calls/{call_id}", headers={"Authorization": f"Bearer {token}"}
+        )
+        document = await answer.json()
+
+    assert "Balance" not in page
+    assert document["balance_before"] is document["balance_after"] is None
+    assert document["split"]
+
+
+async def test_a_caller_sees_no_split(site: Site, server: TestServer):
+    call_id = await site.call()
+    token = await site.token(Role.CALLER, "alice")
+    async with browser(server, "alice") as client:
+        page = await (await client.get(f"/account/calls/{call_id}")).text()
+        answer = await client.get(
+            f"{BASE}/calls/{call_id}", headers={"Authorization": f"Bearer {token}"}
+        )
+        document = await answer.json()
+
+    assert "Who got what" not in page
+    assert "demo:agent" not in page
+    assert document["split"] is None
+    assert document["lines"]
+
+
+def test_no_handler_queries_without_a_scope():
+    folder = Path(make_web.__code__.co_filename).parent
+    direct = [
+        path.name
+        for path in folder.rglob("*.py")
+        if "queries" not in path.parts
+        and re.search(r"\bselect\(", path.read_text(encoding="utf-8"))
+    ]
+
+    # Who somebody is must be read before there is a scope.
+    assert sorted(direct) == ["sessions.py", "tokens.py", "users.py"]
