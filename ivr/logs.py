@@ -9,13 +9,23 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
 NUMBER_KEYS: Final = frozenset({"caller", "number", "phone"})
 SECRET_KEYS: Final = frozenset({"pin", "digits", "secret", "password", "token", "dtmf"})
 NUMBER_DIGITS_SHOWN: Final = 4
+
+
+class _Stderr:
+    """Whatever stderr is at the moment: a logger that is kept must not keep a closed file."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure(*, log_format: str, level: str) -> None:
@@ -37,7 +47,7 @@ def configure(*, log_format: str, level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Stderr())),
         cache_logger_on_first_use=True,
     )
 
