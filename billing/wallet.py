@@ -79,6 +79,12 @@ class Wallet:
         connection = await for_writing(self._engine)
         try:
             async with connection.begin():
+                # The key of the table would allow the same code once per currency.
+                known = select(accounts.c.id).where(
+                    accounts.c.kind == "caller", accounts.c.code == code
+                )
+                if await connection.scalar(known) is not None:
+                    raise AccountExists(account=code)
                 await connection.execute(
                     insert(accounts),
                     {

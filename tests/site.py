@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -255,6 +256,7 @@ def field_of(page: str, name: str) -> str:
 
 
 def text_of(page: str) -> str:
-    """What a person reads: no tags, plain spaces."""
-    plain = re.sub(r"<[^>]+>", " ", page).replace("\N{NO-BREAK SPACE}", " ")
-    return re.sub(r"\s+", " ", plain.replace("&nbsp;", " ").replace("&#39;", "'"))
+    """What a person reads: no tags, plain spaces, amounts in one piece."""
+    whole = re.sub(r'<span class="(money|micro|cur)">|</span>', "", page)
+    plain = html.unescape(re.sub(r"<[^>]+>", " ", whole)).replace("\N{NO-BREAK SPACE}", " ")
+    return re.sub(r"\s+", " ", plain)

@@ -169,5 +169,5 @@ def _sentence(kind: str, message: str) -> str:
         case "string_pattern_mismatch":
             return "This has characters that are not allowed here."
         case _:
-            text = message.removeprefix("Value error, ").removeprefix("Input ")
+            text = message.removeprefix("Value error, ").replace("Input should be", "write")
             return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."

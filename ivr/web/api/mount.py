@@ -9,7 +9,7 @@ from aiohttp import web
 from ivr.web.api.gate import BASE, JSON, guarded
 from ivr.web.api.openapi import document
 from ivr.web.api.table import OPERATIONS
-from ivr.web.problems import KNOWN, Refusal
+from ivr.web.problems import KNOWN
 
 
 def add_operations(app: web.Application) -> None:
@@ -30,9 +30,5 @@ def add_operations(app: web.Application) -> None:
             {code: {"status": status, "title": title} for code, (status, title) in KNOWN.items()}
         )
 
-    async def unknown(_request: web.Request) -> web.Response:
-        raise Refusal("not_found", "There is no such address in this API.")
-
     app.router.add_get(f"{BASE}/openapi.json", openapi)
     app.router.add_get(f"{BASE}/problems", problems)
-    app.router.add_route("*", "/api/{rest:.*}", unknown)
