@@ -29,7 +29,7 @@ async def test_an_operator_logs_in_tops_up_and_sees_balance_and_call(site: Site,
     await page.get_by_role("button", name="Find").click()
     await page.get_by_role("link", name="alice").click()
     await expect(page.locator("#balance")).to_have_text("94.475 USD")
-    await page.get_by_text("20", exact=True).click()
+    await page.get_by_role("radio", name="20").check()
     await page.get_by_label("Reason").fill("Cash at the desk")
     await page.get_by_role("button", name="Top up").click()
 

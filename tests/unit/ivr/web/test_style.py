@@ -23,13 +23,11 @@ PAIRS = [
 
 
 def _colours(scheme: str) -> dict[str, str]:
-    light, night = re.findall(r":root \{([^}]*)\}", CSS)
-    found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", light))
-    return (
-        found | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", night))
-        if scheme == "dark"
-        else found
+    light, dark = (
+        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block))
+        for block in re.findall(r":root \{([^}]*)\}", CSS)
     )
+    return light | dark if scheme == "dark" else light
 
 
 def _luminance(colour: str) -> float:
