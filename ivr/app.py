@@ -108,7 +108,11 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         await stack.enter_async_context(agi)
         jobs = Jobs(
             lines.jobs
-            | {"directory": books.directory.run, "journal": books.charging.replay_journal}
+            | {
+                "ledger": books.writer.watch,
+                "directory": books.directory.run,
+                "journal": books.charging.replay_journal,
+            }
         )
         await stack.enter_async_context(jobs)
         web = serving(

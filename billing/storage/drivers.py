@@ -35,7 +35,7 @@ class DatabaseFailed(Exception):
 
 
 class RowRefused(DatabaseFailed):
-    """A constraint refused a row."""
+    """A constraint refused a row, or a value in it cannot be stored at all."""
 
 
 class Driver(Protocol):
@@ -231,7 +231,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (
-        sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError, OverflowError,
+        sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError,
+        OverflowError, UnicodeError,
     ) as error:  # fmt: skip
         raise RowRefused(str(error)) from error
     except (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:

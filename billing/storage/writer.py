@@ -35,6 +35,7 @@ QUEUE_MAX: Final = 20_000
 DEADLINE_SECONDS: Final = 4.0
 RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 BATCH_SECONDS_MAX: Final = 10.0
+REASON_MAX: Final = 200
 
 log = structlog.get_logger()
 
@@ -146,13 +147,18 @@ class GroupWriter:
             # Who was answered and asks again at once belongs into the next batch.
             await asyncio.sleep(0)
 
-    async def _serve(self, batch: Sequence[_Waiting]) -> None:
+    async def watch(self) -> None:
+        """Return when the writer ended, which it never should: a service without it must stop."""
+        assert self._task is not None
+        await asyncio.wait([self._task])
+
+    async def _serve(self, batch: Sequence[_Waiting], *, again: bool = True) -> None:
         for attempt in range(len(RETRY_SECONDS) + 1):
             try:
                 async with asyncio.timeout(BATCH_SECONDS_MAX):
                     outcomes = await self._commit(batch)
             except RowRefused as error:
-                await self._refused(batch, error)
+                await self._apart(batch, again=again, reason=str(error)[:REASON_MAX])
                 return
             except (DatabaseFailed, SQLAlchemyError, OSError, TimeoutError) as error:
                 await self._line.drop()
@@ -161,6 +167,11 @@ class GroupWriter:
                     _answer_all(batch, LedgerUnavailable(reason=type(error).__name__))
                     return
                 await asyncio.sleep(RETRY_SECONDS[attempt])
+            except Exception as error:  # a mistake about one operation may not stop all others
+                await self._line.drop()
+                log.exception("ledger batch broke", operations=len(batch))
+                await self._apart(batch, again=False, reason=type(error).__name__)
+                return
             else:
                 self.batches += 1
                 self.operations += len(batch)
@@ -168,15 +179,20 @@ class GroupWriter:
                     _answer(waiting, outcome)
                 return
 
-    async def _refused(self, batch: Sequence[_Waiting], error: RowRefused) -> None:
-        """A constraint spoke where the code did not: find whose fault it was, one by one."""
-        await self._line.drop()
+    async def _apart(self, batch: Sequence[_Waiting], *, again: bool, reason: str) -> None:
+        """Find whose fault it was, one by one.
+
+        What is refused alone is tried once more: another process may have written the same row
+        a moment ago, and now it can be seen.
+        """
         if len(batch) > 1:
             for waiting in batch:
                 await self._serve([waiting])
-            return
-        log.error("constraint refused an operation", reason=str(error)[:200])
-        _answer(batch[0], LedgerUnavailable(reason="the database refused a row"))
+        elif again:
+            await self._serve(batch, again=False)
+        else:
+            log.error("operation cannot be written", reason=reason)
+            _answer(batch[0], LedgerUnavailable(reason="the database refused a row"))
 
     async def _commit(self, waiting: Sequence[_Waiting]) -> list[Outcome | None]:
         return await self._line.transact(_steps(waiting))
