@@ -8,6 +8,7 @@ When no witness can be heard yet the session stays open, and `recovery` comes ba
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -24,6 +25,8 @@ EVENT_WAIT_SECONDS: Final = 1.5
 RECORD_WAIT_SECONDS: Final = 4.0
 RECORD_POLL_SECONDS: Final = 0.1
 RECORD_SLACK_US: Final = 60 * MICROSECONDS
+
+WriteEnd = Callable[[], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -48,8 +51,11 @@ class Closing:
         self._records = records
         self._stalls = stalls
 
-    async def close(self, call: Call) -> Settlement | None:
+    async def close(self, call: Call, *, write_end: WriteEnd) -> Settlement | None:
         """End the call's session; None when it was free of charge.
+
+        `write_end` is called once the talk is measured: what it writes is queued together with the
+        settlement, so that one commit carries both.
 
         Raises:
             StillOpen: no witness of the end can be heard; the session stays open.
@@ -57,13 +63,25 @@ class Closing:
 
         """
         if call.terms is None or call.granted.step == 0:
+            await write_end()
             return None
         evidence = await self._evidence(call)
-        if evidence is None or evidence.talk_us == 0:
-            await self._charging.void(call.terms.session_id, payer=call.terms.payer, note="no talk")
-            log.info("call was free", call_id=call.id)
-            return None
-        return await self.settle(call, evidence)
+        settlement, ended = await asyncio.gather(
+            self._book(call, evidence), write_end(), return_exceptions=True
+        )
+        for outcome in (settlement, ended):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        assert not isinstance(settlement, BaseException)
+        return settlement
+
+    async def _book(self, call: Call, evidence: TalkEvidence | None) -> Settlement | None:
+        assert call.terms is not None
+        if evidence is not None and evidence.talk_us:
+            return await self.settle(call, evidence)
+        await self._charging.void(call.terms.session_id, payer=call.terms.payer, note="no talk")
+        log.info("call was free", call_id=call.id)
+        return None
 
     async def settle(self, call: Call, evidence: TalkEvidence) -> Settlement:
         """Charge the talk, never more than granted, and split it in the same transaction."""

@@ -12,6 +12,7 @@ An unreachable switch or an incomplete list says nothing, so then nothing is don
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final, NoReturn
 
 import structlog
@@ -169,12 +170,10 @@ class Recovery:
         for call in self._registry:
             if call.adopted and call.told and not call.concluded.is_set():
                 try:
-                    await self._closing.close(call)
+                    await self._closing.close(call, write_end=partial(self._end, call))
                 except StillOpen:
                     log.info("adopted call still open", call_id=call.id)
                     self._registry.remove(call)
-                    continue
-                await self._end(call)
 
     async def _close_gone(self, session: OpenSession, facts: CallFacts) -> None:
         call = self._call(session, facts, "")

@@ -186,13 +186,16 @@ async def _connect(leg: CallLeg, call: Call, topic: Topic, desk: Desk) -> EndRea
 
 async def _conclude(call: Call, desk: Desk) -> Settlement | None:
     """Settle or void, then write the row; a call that nobody can measure yet goes to recovery."""
-    try:
-        settlement = await desk.closing.close(call)
+
+    async def write_end() -> None:
         if call.state is CallState.TALKING and call.end_reason is EndReason.AGENT_HUNG_UP:
             call.end_reason = _why_talk_ended(call)
         call.take(CallEvent.ENDED)
         call.ended_us = call.now_us()
         await desk.store.end(call)
+
+    try:
+        settlement = await desk.closing.close(call, write_end=write_end)
     except StillOpen:
         log.warning("end of talk not known yet")
         return None
