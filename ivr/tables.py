@@ -95,6 +95,13 @@ calls = Table(
     Index("ix_calls_started_us", "started_us"),
     Index("ix_calls_account_started_us", "account", "started_us"),
     Index("ix_calls_client_started_us", "client", "started_us"),
+    Index("ix_calls_did_started_us", "did", "started_us"),
+    Index(
+        "ix_calls_untalked",
+        "started_us",
+        sqlite_where=text("answered_us IS NULL"),
+        postgresql_where=text("answered_us IS NULL"),
+    ),
     Index(
         "ix_calls_unended",
         "node",

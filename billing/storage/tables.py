@@ -180,6 +180,9 @@ sessions = Table(
         sqlite_where=text("state = 'open'"),
         postgresql_where=text("state = 'open'"),
     ),
+    Index(
+        "ix_sessions_review", "id", sqlite_where=text("review = 1"), postgresql_where=text("review")
+    ),
     Index("ix_sessions_client_ended_us", "client", "ended_us"),
     Index("ix_sessions_account_id_ended_us", "account_id", "ended_us"),
 )

@@ -176,7 +176,7 @@ async def test_an_account_is_opened_with_its_phone_and_pin(site: Site, server: T
     [
         ("code", "Bad Name", "Use a-z"),
         ("code", "../x", "Use a-z"),
-        ("currency", "XXX", "Choose one"),
+        ("currency", "QQQ", "Choose one"),
         ("credit_limit", "5", "Only a postpaid account"),
         ("credit_limit", "-5", "cannot be below zero"),
         ("phone", "call me", "2 to 20 digits"),
