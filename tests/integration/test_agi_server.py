@@ -10,16 +10,17 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from panoramisk.fast_agi import Application, Request
+from panoramisk.fast_agi import Request
 
-from ivr.agi.server import AgiRequest, AgiServer
+from ivr.agi.server import AgiRequest
 from ivr.agi.wire import Reply
-from ivr.telephony import CallerHungUp, CallFacts, CallLeg, DialResult, LegFailed
+from ivr.telephony import CallerHungUp, CallFacts, CallLeg, LegFailed
+from tests.doubles.agi_servers import Kept, commands, ours, plain
 from tests.doubles.asterisk import WAIT_SECONDS, AgiCaller, header_block, until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -47,54 +48,6 @@ async def ours():
 
 asyncio.run({"plain": plain, "ours": ours}[sys.argv[1]]())
 """
-
-OnCall = Callable[[CallLeg, str], Awaitable[None]]
-Route = Callable[[Request], Awaitable[None]]
-Session = Callable[[AgiRequest], Awaitable[None]]
-
-
-def ours(on_call: OnCall, **options: Any) -> AgiServer:  # Any: the options of AgiServer
-    return AgiServer("127.0.0.1", 0, on_call=on_call, node="node-1", **options)
-
-
-def commands(session: Session) -> OnCall:
-    """Make a handler that speaks bare commands, below the verbs."""
-
-    async def on_call(leg: CallLeg, _path: str) -> None:
-        await session(leg._request)  # type: ignore[attr-defined]  # white-box: of AgiLeg
-
-    return on_call
-
-
-@contextlib.asynccontextmanager
-async def plain(route: Route) -> AsyncIterator[int]:
-    """Serve with panoramisk as it is."""
-    app = Application(loop=asyncio.get_running_loop())
-    app.add_route("call", route)
-    server = await asyncio.start_server(app.handler, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
-class Kept:
-    """What a handler got, or how it failed."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []  # Any: replies of two libraries, and errors
-        self.done = asyncio.Event()
-
-    async def end(self) -> None:
-        async with asyncio.timeout(WAIT_SECONDS):
-            await self.done.wait()
-
-    async def of(self, *work: Awaitable[Any]) -> None:
-        """Await one after the other and keep what comes of each."""
-        for each in work:
-            try:
-                self.values.append(await each)
-            except Exception as error:  # noqa: BLE001 - the test judges it
-                self.values.append(type(error))
-        self.done.set()
 
 
 @pytest.fixture
@@ -603,70 +556,3 @@ async def test_a_block_that_comes_byte_by_byte_is_whole_in_the_end(kept: Kept) -
         await kept.end()
 
     assert kept.values == ["4930123456"]
-
-
-# The verbs
-
-
-Script = list[tuple[str, list[str]]]
-VERBS: list[tuple[Callable[[CallLeg], Awaitable[Any]], Script, Any]] = [  # Any: what verbs return
-    (lambda leg: leg.answer(), [("ANSWER", ["200 result=0"])], None),
-    (lambda leg: leg.answer(), [("ANSWER", ["200 result=-1"])], CallerHungUp),
-    (lambda leg: leg.answer(), [("ANSWER", ["510 Invalid"])], LegFailed),
-    (
-        lambda leg: leg.play("welcome", "num-1"),
-        [('EXEC Playback "talkmeter/welcome&talkmeter/num-1"', ["200 result=0"])],
-        None,
-    ),
-    (lambda leg: leg.play('x"; EXEC System'), [], LegFailed),
-    (
-        lambda leg: leg.collect("menu", digits_max=1, wait_seconds=2.5),
-        [
-            ('EXEC Read "TALKMETER_DIGITS,talkmeter/menu,1,,1,2.5"', ["200 result=0"]),
-            ("GET VARIABLE TALKMETER_DIGITS", ["200 result=1 (7)"]),
-        ],
-        "7",
-    ),
-    (
-        lambda leg: leg.collect("menu", digits_max=1, wait_seconds=5),
-        [
-            ('EXEC Read "TALKMETER_DIGITS,talkmeter/menu,1,,1,5"', ["200 result=-1", "HANGUP"]),
-            ("GET VARIABLE TALKMETER_DIGITS", ["200 result=1 (7)"]),
-        ],
-        CallerHungUp,
-    ),
-    (
-        lambda leg: leg.connect("sip:ada@host:5070", limit_seconds=60, ring_seconds=20),
-        [
-            (
-                'EXEC Dial "PJSIP/agents/sip:ada@host:5070,20,U(talkmeter-agent^60)"',
-                ["200 result=0"],
-            ),
-            ("GET VARIABLE DIALSTATUS", ["200 result=1 (BUSY)"]),
-        ],
-        DialResult.BUSY,
-    ),
-    (
-        lambda leg: leg.connect("sip:a@b,20,U(evil)", limit_seconds=60, ring_seconds=20),
-        [],
-        LegFailed,
-    ),
-    (lambda leg: leg.hang_up(), [("HANGUP", ["511 Not permitted"])], None),
-]
-
-
-@pytest.mark.parametrize(("verb", "script", "expected"), VERBS)
-async def test_a_verb_is_these_commands_and_this_result(
-    verb: Callable[[CallLeg], Awaitable[Any]], script: Script, expected: object, kept: Kept
-) -> None:
-    async def on_call(leg: CallLeg, _path: str) -> None:
-        await kept.of(verb(leg))
-
-    async with ours(on_call) as server, AgiCaller(server.port) as caller:
-        said = [await caller.answer(*lines) for _, lines in script]
-        await kept.end()
-        rest = await caller.end()
-
-    assert said == [command for command, _ in script]
-    assert rest == b""
-    assert kept.values == [expected]
