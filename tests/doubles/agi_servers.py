@@ -1,4 +1,4 @@
-"""Both FastAGI servers on real sockets, ours and plain panoramisk's, and what their handlers got."""
+"""Both FastAGI servers on real sockets, ours and plain panoramisk's, and what handlers got."""
 
 from __future__ import annotations
 
