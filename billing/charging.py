@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import structlog
@@ -23,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.clock import Clock, moment_of
 from billing.domain.operations import (
     AccountRef,
+    Expire,
     ExtendHold,
     Grant,
     OpenHold,
@@ -32,13 +32,13 @@ from billing.domain.operations import (
     Settled,
     Void,
 )
-from billing.domain.rating import Charge, RateTable, seconds_of
-from billing.domain.splits import Part, Share, split
+from billing.domain.rating import RateTable, seconds_of
+from billing.domain.sessions import Balance, OpenSession, SessionTerms, Settlement
+from billing.domain.splits import split
 from billing.domain.tariffs import Tariff
-from billing.errors import LedgerUnavailable, UnknownAccount
+from billing.errors import BillingError, LedgerUnavailable, UnknownAccount
 from billing.ids import new_id
-from billing.journal import Journal
-from billing.money import Micros
+from billing.journal import Journal, JournalDamaged
 from billing.storage.ledger import shares_from_json
 from billing.storage.statements import Find
 from billing.storage.tables import accounts, holds, sessions, tariff_versions
@@ -48,6 +48,7 @@ __all__ = ["Balance", "Charging", "Grant", "OpenSession", "SessionTerms", "Settl
 
 MICROSECONDS: Final = 1_000_000
 REPLAY_SECONDS: Final = 2.0
+REPLAY_MAX: Final = 1_000
 SETTLE_TRIES: Final = 3
 OPEN_SESSIONS_MAX: Final = 10_000
 
@@ -58,67 +59,6 @@ _FIND_BALANCE: Final = Find(
 )
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionTerms:
-    """What a session was authorised with; nothing of it changes while it runs."""
-
-    session_id: str
-    account: str
-    client: str
-    service: str
-    detail: str | None
-    tariff_version_id: int
-    table: RateTable
-    timezone: str
-    shares: tuple[Share, ...]
-    currency: str
-    # The moment of the price: periods of the day are counted from here on.
-    priced_us: int
-
-    @property
-    def payer(self) -> AccountRef:
-        """The account that pays."""
-        return AccountRef(kind="caller", code=self.account, currency=self.currency)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
-    """A caller's account as it stands: posted money, held money, and what may be spent."""
-
-    posted: Micros
-    held: Micros
-    spendable: Micros
-    mode: str
-    currency: str
-    status: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """What a session cost. Balances are None while it waits in the journal."""
-
-    talk_us: int
-    billed_seconds: int
-    cost: Micros
-    currency: str
-    parts: tuple[Part, ...]
-    charge: Charge
-    balance_before: Micros | None
-    balance_after: Micros | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenSession:
-    """A session whose hold is open, rebuilt from the database."""
-
-    terms: SessionTerms
-    step: int
-    granted_seconds: int
-    granted_amount: Micros
-    proven_us: int
-    opened_us: int
 
 
 class Charging:
@@ -263,6 +203,15 @@ class Charging:
             Void(hold_id=session_id, account=payer, at_us=self._now_us(), note=note)
         )
 
+    async def expire(self, session_id: str, *, payer: AccountRef) -> None:
+        """Release a hold that nobody ended in its time.
+
+        Raises:
+            HoldNotExpired: its time is not over.
+
+        """
+        await self._writer.submit(Expire(hold_id=session_id, account=payer, at_us=self._now_us()))
+
     async def open_sessions(
         self, *, looked_after: Callable[[str], bool] = lambda _session_id: False
     ) -> tuple[OpenSession, ...]:
@@ -289,7 +238,7 @@ class Charging:
             .order_by(sessions.c.opened_us)
             .limit(OPEN_SESSIONS_MAX)
         )
-        journalled = {session_id for session_id, _ in await asyncio.to_thread(list, self._journal)}
+        journalled = frozenset(await asyncio.to_thread(self._journal.waiting))
         try:
             async with self._engine.connect() as connection:
                 rows = (await connection.execute(query)).all()
@@ -304,14 +253,36 @@ class Charging:
     async def replay_journal(self) -> NoReturn:
         """Book what waits in the journal, for ever."""
         while True:
-            for session_id, document in await asyncio.to_thread(list, self._journal):
-                try:
-                    await self._writer.submit(_settle_from(document))
-                except LedgerUnavailable:
-                    break
+            await self.replay_once()
+            await asyncio.sleep(REPLAY_SECONDS)
+
+    async def replay_once(self) -> None:
+        """Book what waits in the journal; ends early when the ledger does not answer.
+
+        What the ledger refuses is set aside, or it would stand before all others for ever. Its
+        session, if that is still open, is then closed by evidence like any other.
+        """
+        silent = 0
+        waiting = await asyncio.to_thread(self._journal.waiting)
+        for session_id in waiting[:REPLAY_MAX]:
+            try:
+                await self._writer.submit(await asyncio.to_thread(self._journal.read, session_id))
+            except LedgerUnavailable:
+                silent += 1
+                if silent == SETTLE_TRIES:
+                    return
+            except (BillingError, JournalDamaged) as error:
+                aside = await asyncio.to_thread(self._journal.set_aside, session_id)
+                log.exception(
+                    "journalled settlement refused",
+                    session_id=session_id,
+                    reason=type(error).__name__,
+                    file=aside.name,
+                )
+            else:
+                silent = 0
                 log.info("journalled settlement booked", session_id=session_id)
                 await asyncio.to_thread(self._journal.forget, session_id)
-            await asyncio.sleep(REPLAY_SECONDS)
 
     async def _book(self, operation: Settle) -> Settled | None:
         for _ in range(SETTLE_TRIES):
@@ -322,7 +293,7 @@ class Charging:
             assert isinstance(answer, Settled)
             return answer
         log.error("settlement journalled", session_id=operation.hold_id, cost=operation.amount)
-        await asyncio.to_thread(self._journal.keep, operation.hold_id, _document(operation))
+        await asyncio.to_thread(self._journal.keep, operation)
         return None
 
     def _now_us(self) -> int:
@@ -354,33 +325,4 @@ def _open_session(row: Row[Any]) -> OpenSession:  # Any: a row of many column ty
         granted_amount=row.amount,
         proven_us=row.proven_us,
         opened_us=row.opened_us,
-    )
-
-
-def _document(operation: Settle) -> dict[str, Any]:  # Any: JSON values
-    result, account = operation.result, operation.account
-    return {
-        "hold_id": operation.hold_id,
-        "account": [account.kind, account.code, account.currency],
-        "transfer_id": operation.transfer_id,
-        "amount": operation.amount,
-        "parts": [[part.kind, part.account, part.amount] for part in operation.parts],
-        "at_us": operation.at_us,
-        "result": {name: getattr(result, name) for name in result.__slots__},
-    }
-
-
-def _settle_from(document: dict[str, Any]) -> Settle:  # Any: JSON values
-    kind, code, currency = document["account"]
-    return Settle(
-        hold_id=document["hold_id"],
-        account=AccountRef(kind=kind, code=code, currency=currency),
-        transfer_id=document["transfer_id"],
-        amount=document["amount"],
-        parts=tuple(
-            Part(kind=kind, account=account, amount=amount)
-            for kind, account, amount in document["parts"]
-        ),
-        at_us=document["at_us"],
-        result=SessionResult(**document["result"]),
     )
