@@ -15,7 +15,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import structlog
 from panoramisk.fast_agi import Application, Request
@@ -169,7 +169,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
         self._connections_max = min(connections_max, max(1, files_max - FILES_RESERVED))
         self._header_seconds = header_seconds
         self._deadlines = Deadlines(sweep_seconds)
-        self._sessions: set[asyncio.Task[Any]] = set()  # Any: tasks of handlers return nothing
+        self._sessions: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     @property
@@ -186,7 +186,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
     async def __aenter__(self) -> Self:
         listener = _listener(*self._address)
         self._server = await asyncio.start_server(
-            self.handler, sock=listener, limit=BLOCK_BYTES_MAX, backlog=BACKLOG
+            self._accept, sock=listener, limit=BLOCK_BYTES_MAX, backlog=BACKLOG
         )
         return self
 
@@ -202,14 +202,17 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
             session.cancel()
         await asyncio.gather(*self._sessions, return_exceptions=True)
 
-    async def handler(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection. Nothing a peer sends gets further than this."""
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Give each welcome connection a task of ours: one that is cancelled ends in silence."""
         if not self._welcome(writer):
             writer.close()
             return
-        self._sessions.add(task)
+        session = asyncio.create_task(self.handler(reader, writer), name="agi-session")
+        self._sessions.add(session)
+        session.add_done_callback(self._sessions.discard)
+
+    async def handler(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection. Nothing a peer sends gets further than this."""
         deadline = self._deadlines.add(reader)
         try:
             _acknowledge_at_once(writer)
@@ -218,7 +221,6 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
                 await self._serve(headers, writer, deadline)
         finally:
             self._deadlines.remove(deadline)
-            self._sessions.discard(task)
             with suppress(OSError, RuntimeError):
                 writer.close()
 

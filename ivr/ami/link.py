@@ -77,6 +77,7 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         self.greeted: asyncio.Future[bool] = loop.create_future()
         self.lost: asyncio.Future[None] = loop.create_future()
         self.on_message: Callable[[Headers], None] = _ignore
+        self.on_lost: Callable[[], None] = _nothing
 
     def data_received(self, data: bytes) -> None:
         """Cut the stream into messages."""
@@ -98,6 +99,7 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
             self.greeted.set_result(False)
         if not self.lost.done():
             self.lost.set_result(None)
+        self.on_lost()
 
     def abort(self) -> None:
         """Cut the connection off; nothing of it is heard any more."""
@@ -202,6 +204,7 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
                     AmiProtocol, self.config["host"], self.config["port"]
                 )
                 protocol.on_message = self._receive
+                protocol.on_lost = self._fail_pending
                 if not await protocol.greeted:
                     raise SwitchUnavailable("whoever listens there is no manager")
             self.protocol = protocol
@@ -235,13 +238,16 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
             await self._exchange({"Action": "Ping"})
 
     def _let_go(self) -> None:
-        """Fail what is under way: sent again later, one call would become two."""
         self.protocol = None
         was_up, self.boot = bool(self.boot), ""
-        for pending in self._pending.values():
-            pending.fail(SwitchUnavailable("the link was lost"))
+        self._fail_pending()
         if was_up:
             self._queue(LinkDown())
+
+    def _fail_pending(self) -> None:
+        """Fail what is under way at once: sent again later, one call would become two."""
+        for pending in self._pending.values():
+            pending.fail(SwitchUnavailable("the link was lost"))
 
     async def _exchange(
         self, fields: Mapping[str, str], *, until: str | None = None
@@ -338,3 +344,7 @@ class _Pending:
 
 def _ignore(headers: Headers) -> None:
     del headers
+
+
+def _nothing() -> None:
+    pass

@@ -164,6 +164,7 @@ class AmiAsterisk:
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()
+        await until(lambda: self.open_connections == 0)
 
     @property
     def port(self) -> int:
