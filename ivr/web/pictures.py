@@ -26,6 +26,8 @@ DAILY_UP_TO: Final = 45
 WEEKLY_UP_TO: Final = 200
 TIMELINE_WIDTH: Final = 760
 STRETCH_WIDTH_MIN: Final = 3.0
+# What took less than a millisecond was a step of ours, not of the caller.
+STRETCH_US_MIN: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +234,7 @@ def timeline(
                 stretches.append(("rest", "After the talk", talk[1], until))
         else:
             stretches.append((kind, label, at, until))
-    return _lay_out(stretches)
+    return _lay_out([one for one in stretches if one[3] - one[2] >= STRETCH_US_MIN])
 
 
 def _lay_out(stretches: Sequence[tuple[str, str, int, int]]) -> tuple[Stretch, ...]:

@@ -21,6 +21,7 @@ from ivr.web.pictures import (
 
 KINDS = ("client", "provider")
 START = date(2026, 3, 1)
+MS = 1_000
 amounts = st.dictionaries(st.sampled_from(KINDS), st.integers(0, 10**15))
 
 
@@ -65,13 +66,26 @@ def test_the_top_of_a_chart_is_round_and_not_far_above(amount: int):
 
 
 def _spans(stretches: tuple[Stretch, ...]) -> list[tuple[str, int, int]]:
-    return [(stretch.kind, stretch.from_us, stretch.to_us) for stretch in stretches]
+    return [(part.kind, part.from_us // MS, part.to_us // MS) for part in stretches]
+
+
+def test_what_took_no_time_is_not_drawn():
+    steps = [(5 * MS, "authenticated"), (5 * MS + 900, "choosing"), (9 * MS, "ended")]
+
+    drawn = timeline(steps, started_us=0, ended_us=9 * MS, talk=None)
+
+    assert [part.label for part in drawn] == ["Greeting", "Choosing a topic"]
 
 
 def test_talk_is_drawn_by_the_moments_of_the_switch():
     steps = [(10, "choosing"), (30, "waiting"), (52, "talking"), (95, "ended")]
 
-    drawn = timeline(steps, started_us=0, ended_us=100, talk=(50, 90))
+    drawn = timeline(
+        [(at * MS, state) for at, state in steps],
+        started_us=0,
+        ended_us=100 * MS,
+        talk=(50 * MS, 90 * MS),
+    )
 
     assert _spans(drawn) == [
         ("menu", 0, 10), ("menu", 10, 30), ("wait", 30, 50), ("talk", 50, 90), ("rest", 90, 100),
@@ -79,7 +93,9 @@ def test_talk_is_drawn_by_the_moments_of_the_switch():
 
 
 def test_a_call_without_talk_has_none():
-    drawn = timeline([(10, "waiting"), (40, "ended")], started_us=0, ended_us=40, talk=None)
+    steps = [(10 * MS, "waiting"), (40 * MS, "ended")]
+
+    drawn = timeline(steps, started_us=0, ended_us=40 * MS, talk=None)
 
     assert _spans(drawn) == [("menu", 0, 10), ("wait", 10, 40)]
 
@@ -94,7 +110,14 @@ steps = st.lists(
 def test_any_record_can_be_drawn(
     marks: list[tuple[int, str]], ended_us: int, talk: tuple[int, int] | None
 ):
-    drawn = timeline(marks, started_us=0, ended_us=ended_us, talk=talk)
+    talked = (talk[0] * MS, talk[1] * MS) if talk else None
+
+    drawn = timeline(
+        [(at * MS, state) for at, state in marks],
+        started_us=0,
+        ended_us=ended_us * MS,
+        talk=talked,
+    )
 
     assert all(stretch.width > 0 and stretch.microseconds > 0 for stretch in drawn)
     assert not drawn or abs(drawn[-1].x + drawn[-1].width - TIMELINE_WIDTH) < 0.1
