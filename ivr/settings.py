@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 ENVIRONMENT_PREFIX = "TALKMETER_"
 SYSTEM_CONFIG = Path("/etc/talkmeter/talkmeter.toml")
 SECRET_BYTES_MAX = 4096
+LISTS = frozenset({"agi_peers", "web_proxies"})
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -36,6 +37,8 @@ class Settings(BaseModel):
     agi_host: str = "127.0.0.1"
     agi_port: Port = 4573
     agi_peers: tuple[str, ...] = ("127.0.0.1", "::1")
+    # Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    web_proxies: tuple[str, ...] = ()
     ami_host: str = "127.0.0.1"
     ami_port: Port | None = None
     ami_username: str = "talkmeter"
@@ -137,7 +140,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:  # Any:
         if (path := environment.get(f"{variable}_FILE")) is not None:
             values[name] = _read_secret(Path(path), variable)
         if (text := environment.get(variable)) is not None:
-            values[name] = text.split(",") if name == "agi_peers" else text
+            values[name] = text.split(",") if name in LISTS else text
     return values
 
 
