@@ -9,10 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping
+from typing import Final
 
 from billing.clock import Clock
+
+# What people call an account, a client or a tariff.
+CODE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 
 
 def new_id(clock: Clock) -> str:

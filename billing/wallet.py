@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, Update, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
 from billing.domain.operations import AccountRef, Post, Posted, PostedEntry
-from billing.errors import AccountExists, InvalidInput, UnknownAccount
-from billing.ids import new_id
+from billing.errors import (
+    AccountExists,
+    InsufficientFunds,
+    InvalidInput,
+    LedgerUnavailable,
+    UnknownAccount,
+)
+from billing.ids import CODE, new_id
 from billing.money import Micros
 from billing.storage.engine import for_writing
 from billing.storage.tables import accounts
@@ -22,6 +29,11 @@ KEY_MAX: Final = 200
 MEMO_MAX: Final = 500
 PAGE_MAX: Final = 500
 TOP_UP_MAX: Final[Micros] = 1_000_000 * 1_000_000
+NUMBER_TRIES: Final = 20
+FIRST_NUMBER: Final = 100_001
+LAST_NUMBER: Final = 999_999
+MODES: Final = ("prepaid", "postpaid")
+CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,37 +83,34 @@ class Wallet:
 
         Raises:
             AccountExists: there is one with this code.
-            InvalidInput: a prepaid account with a credit limit.
+            InvalidInput: no code, mode, currency or credit limit that an account can have.
 
         """
-        if mode == "prepaid" and credit_limit:
-            raise InvalidInput(reason="only a postpaid account has a credit limit")
-        connection = await for_writing(self._engine)
-        try:
-            async with connection.begin():
-                # The key of the table would allow the same code once per currency.
-                known = select(accounts.c.id).where(
-                    accounts.c.kind == "caller", accounts.c.code == code
-                )
-                if await connection.scalar(known) is not None:
-                    raise AccountExists(account=code)
-                await connection.execute(
-                    insert(accounts),
-                    {
-                        "kind": "caller",
-                        "code": code,
-                        "currency": currency,
-                        "mode": mode,
-                        "number": await next_number(connection),
-                        "credit_limit": credit_limit,
-                        "created_us": microseconds_of(self._clock.now()),
-                    },
-                )
-        except IntegrityError:
-            raise AccountExists(account=code) from None
-        finally:
-            await connection.close()
-        return await self.account(code)
+        _check_new(code, mode=mode, currency=currency, credit_limit=credit_limit)
+        for _ in range(NUMBER_TRIES):
+            connection = await for_writing(self._engine)
+            try:
+                async with connection.begin():
+                    if await connection.scalar(_query(accounts.c.id, code=code)) is not None:
+                        raise AccountExists(account=code)
+                    await connection.execute(
+                        insert(accounts),
+                        {
+                            "kind": "caller",
+                            "code": code,
+                            "currency": currency,
+                            "mode": mode,
+                            "number": await next_number(connection),
+                            "credit_limit": credit_limit,
+                            "created_us": microseconds_of(self._clock.now()),
+                        },
+                    )
+            except IntegrityError:
+                continue  # another process took the number, or the code, a moment ago
+            finally:
+                await connection.close()
+            return await self.account(code)
+        raise LedgerUnavailable(reason="too many accounts are opened at once")
 
     async def account(self, code: str) -> Account:
         """Read one account.
@@ -110,7 +119,7 @@ class Wallet:
             UnknownAccount: there is none.
 
         """
-        query = _query().where(accounts.c.code == code)
+        query = _query(accounts, code=code)
         async with self._engine.connect() as connection:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
@@ -119,7 +128,7 @@ class Wallet:
 
     async def list_accounts(self, *, after: str = "", limit: int = 100) -> list[Account]:
         """List accounts by code; `after` is the last code of the page before."""
-        query = _query().where(accounts.c.code > after).order_by(accounts.c.code)
+        query = _query(accounts).where(accounts.c.code > after).order_by(accounts.c.code)
         async with self._engine.connect() as connection:
             rows = await connection.execute(query.limit(min(limit, PAGE_MAX)))
             return [_account(row) for row in rows]
@@ -156,23 +165,45 @@ class Wallet:
         """Block an account or make it active again; running sessions end with their slice."""
         if status not in {"active", "blocked"}:
             raise InvalidInput(reason="a status is active or blocked")
+        await self._change(code, update(accounts).values(status=status))
+        return await self.account(code)
+
+    async def set_credit_limit(self, code: str, limit: Micros) -> Account:
+        """Let a postpaid account spend so much more than it has.
+
+        Raises:
+            InvalidInput: a prepaid account, or no limit that an account can have.
+            InsufficientFunds: more is owed or held already.
+
+        """
+        before = await self.account(code)
+        _check_new(code, mode=before.mode, currency=before.currency, credit_limit=limit)
+        fits = accounts.c.posted - accounts.c.held + limit >= 0
+        if not await self._change(code, update(accounts).where(fits).values(credit_limit=limit)):
+            missing = before.held - before.posted
+            raise InsufficientFunds(account=code, needed=missing, spendable=limit)
+        return await self.account(code)
+
+    async def _change(self, code: str, change: Update) -> bool:
+        """Change the row of a caller; false when there was none to change."""
         connection = await for_writing(self._engine)
         try:
             async with connection.begin():
-                await connection.execute(
-                    update(accounts)
-                    .where(accounts.c.kind == "caller", accounts.c.code == code)
-                    .values(status=status)
+                done = await connection.execute(
+                    change.where(accounts.c.kind == "caller", accounts.c.code == code)
                 )
+                return bool(done.rowcount)
         finally:
             await connection.close()
-        return await self.account(code)
 
     async def _move(
         self, code: str, amount: Micros, kind: str, *, key: str, actor: str, memo: str | None
     ) -> ToppedUp:
-        if not 1 <= len(key) <= KEY_MAX:
-            raise InvalidInput(reason=f"a key of 1 to {KEY_MAX} characters is needed")
+        if not 1 <= len(key) <= KEY_MAX or not key.isprintable():
+            raise InvalidInput(reason=f"a key of 1 to {KEY_MAX} printable characters is needed")
+        memo = " ".join(memo.split())[:MEMO_MAX] if memo else None
+        if memo and not memo.isprintable():
+            raise InvalidInput(reason="a memo has printable characters only")
         account = await self.account(code)
         caller = AccountRef(kind="caller", code=code, currency=account.currency)
         funding = AccountRef(kind="funding", code="funding", currency=account.currency)
@@ -186,7 +217,7 @@ class Wallet:
                     PostedEntry(account=funding, amount=-amount),
                 ),
                 at_us=microseconds_of(self._clock.now()),
-                memo=memo[:MEMO_MAX] if memo else None,
+                memo=memo,
                 actor=actor,
             )
         )
@@ -201,20 +232,48 @@ class Wallet:
         )
 
 
-FIRST_NUMBER: Final = 100_001
-
-
 async def next_number(connection: AsyncConnection) -> str:
-    """Return the next free six-digit account number; to be used in the same transaction."""
-    numbers = await connection.scalars(
-        select(accounts.c.number).where(accounts.c.number.between("100000", "999999"))
+    """Return the next free six-digit account number; to be used in the same transaction.
+
+    Raises:
+        InvalidInput: all of them are taken.
+
+    """
+    six_digits = (
+        accounts.c.number.between("100000", "999999"),
+        func.length(accounts.c.number) == len(str(FIRST_NUMBER)),
     )
-    taken = [int(number) for number in numbers if len(number) == len(str(FIRST_NUMBER))]
-    return str(max([*taken, FIRST_NUMBER - 1]) + 1)
+    query = select(accounts.c.number).where(*six_digits)
+    highest = await connection.scalar(query.order_by(accounts.c.number.desc()).limit(1))
+    if highest is None or int(highest) < LAST_NUMBER:
+        return str(max(int(highest or 0) + 1, FIRST_NUMBER))
+    # Somebody chose the last one: take the first gap.
+    taken = frozenset(await connection.scalars(query))
+    for number in range(FIRST_NUMBER, LAST_NUMBER):
+        if str(number) not in taken:
+            return str(number)
+    raise InvalidInput(reason="all account numbers of six digits are taken")
 
 
-def _query() -> Any:  # Any: a select over all columns
-    return select(accounts).where(accounts.c.kind == "caller")
+def _check_new(code: str, *, mode: str, currency: str, credit_limit: Micros) -> None:
+    if not CODE.fullmatch(code):
+        raise InvalidInput(
+            reason="an account code is lower case letters, digits, dot, dash and underscore, "
+            "at most 64"
+        )
+    if mode not in MODES:
+        raise InvalidInput(reason=f"the mode of an account is {' or '.join(MODES)}")
+    if not CURRENCY.fullmatch(currency):
+        raise InvalidInput(reason="a currency is three capital letters such as USD")
+    if mode == "prepaid" and credit_limit:
+        raise InvalidInput(reason="only a postpaid account has a credit limit")
+    if not 0 <= credit_limit <= TOP_UP_MAX:
+        raise InvalidInput(reason="a credit limit is at least zero and at most 1,000,000")
+
+
+def _query(*columns: Any, code: str | None = None) -> Any:  # Any: columns in, a select out
+    query = select(*columns).where(accounts.c.kind == "caller")
+    return query if code is None else query.where(accounts.c.code == code)
 
 
 def _account(row: Row[Any]) -> Account:  # Any: a row of many column types

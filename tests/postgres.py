@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-STARTED_WITHIN_SECONDS = 30
+# After an immediate stop the server first syncs every file of every test.
+STARTED_WITHIN_SECONDS = 100
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class PostgresServer:
     def start(self) -> None:
         _run(
             [
-                self.bin / "pg_ctl", "-D", self.data, "-w", "-s", "-l", self.data / "log",
+                self.bin / "pg_ctl", "-D", self.data, "-w", "-t", STARTED_WITHIN_SECONDS, "-s",
+                "-l", self.data / "log",
                 "-o", f"-p {self.port} -k {self.data} -c listen_addresses=127.0.0.1", "start",
             ]
         )  # fmt: skip

@@ -57,6 +57,14 @@ accounts = Table(
     Column("version", BigInteger, nullable=False, server_default="0"),
     Column("created_us", BigInteger, nullable=False),
     UniqueConstraint("kind", "code", "currency"),
+    # A caller has one account, in one currency; all other parties have one per currency.
+    Index(
+        "ix_accounts_caller",
+        "code",
+        unique=True,
+        sqlite_where=text("kind = 'caller'"),
+        postgresql_where=text("kind = 'caller'"),
+    ),
     CheckConstraint("held >= 0", name="held_not_negative"),
     CheckConstraint("open_holds >= 0", name="open_holds_not_negative"),
     CheckConstraint(

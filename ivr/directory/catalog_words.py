@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from billing.ids import CODE
 from billing.money import Micros, parse_amount
-from ivr.directory.model import CODE
 from ivr.directory.yaml_reader import Node
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)

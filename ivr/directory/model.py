@@ -12,7 +12,6 @@ from billing.domain.tariffs import Tariff
 from billing.errors import InvalidInput, UnknownTariff
 from billing.money import Micros
 
-CODE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 NUMBER: Final = re.compile(r"\+?[0-9]{2,20}", re.ASCII)
 ACCOUNT_NUMBER: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
 PIN: Final = re.compile(r"[0-9]{4,12}", re.ASCII)

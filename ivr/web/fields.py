@@ -11,9 +11,10 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from billing.errors import BillingError
+from billing.ids import CODE
 from billing.money import Micros, parse_amount
 from billing.wallet import TOP_UP_MAX
-from ivr.directory.model import CODE, NUMBER, PIN
+from ivr.directory.model import NUMBER, PIN
 from ivr.web.problems import Refusal
 
 LINE_MAX: Final = 200

@@ -124,7 +124,7 @@ async def test_a_session_that_ends_while_the_database_is_down_is_booked_when_it_
     async with open_desk(engine, tmp_path) as desk:
         await desk.caller("alice", "20")
         terms = await opened(desk, "s1")
-        await asyncio.to_thread(postgres.stop)
+        await asyncio.to_thread(postgres.stop, "fast")
         try:
             settled = await desk.settle(terms, 10, 15)
             await desk.charging.replay_once()
