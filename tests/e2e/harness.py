@@ -78,12 +78,12 @@ accounts:
 """
 
 
-def short_prompts(folder: Path) -> Path:
+def short_prompts(folder: Path, *, prompt_seconds: float = 0.05) -> Path:
     """Prompts of 50 ms each: the flow is the same, the tests are quick."""
     target = folder / "prompts" / "en"
     target.mkdir(parents=True)
     for name in texts(PROMPTS / "en.txt"):
-        seconds = 20 if name.startswith("demo-agent") else 0.05
+        seconds = 20 if name.startswith("demo-agent") else prompt_seconds
         (target / f"{name}.ulaw").write_bytes(b"\xff" * int(8000 * seconds))
     return target.parent
 
