@@ -15,6 +15,7 @@ from billing.clock import moment_of
 from billing.domain.rating import RateTable, seconds_of
 from billing.domain.splits import split
 from billing.domain.tariffs import Tariff
+from billing.storage.engine import snapshot
 from billing.storage.ledger import shares_from_json
 from billing.storage.tables import accounts, entries, holds, sessions, tariff_versions, transfers
 
@@ -65,7 +66,15 @@ _QUERIES: Final = {
     "each hold ended with its session": (
         "SELECT s.id, s.state, h.status FROM sessions s LEFT JOIN holds h ON h.id = s.id "
         "WHERE h.id IS NULL OR (s.state = 'open') <> (h.status = 'pending') "
-        "OR (s.state = 'settled') <> (h.status = 'settled')"
+        "OR (s.state = 'settled') <> (h.status = 'settled') OR h.account_id <> s.account_id "
+        "OR (s.state = 'settled' AND coalesce(h.settled_amount, -1) <> s.cost)"
+    ),
+    "each hold belongs to a session": (
+        "SELECT h.id, h.status FROM holds h LEFT JOIN sessions s ON s.id = h.id WHERE s.id IS NULL"
+    ),
+    "each settlement belongs to a session": (
+        "SELECT t.id, t.reference FROM transfers t LEFT JOIN sessions s ON s.id = t.reference "
+        "WHERE t.kind = 'settle' AND s.id IS NULL"
     ),
     "each session that cost something was debited exactly once": (
         "SELECT s.id, s.cost, count(t.id) FROM sessions s "
@@ -84,14 +93,18 @@ _QUERIES: Final = {
 
 async def verify(engine: AsyncEngine) -> list[Check]:
     """Prove every invariant; a check per rule, in one snapshot of the database."""
-    async with engine.connect() as connection:
-        checks = [await _run(connection, name, text(query)) for name, query in _QUERIES.items()]
+    async with snapshot(engine) as connection:
+        checks = [await _run(connection, name, _first(query)) for name, query in _QUERIES.items()]
         checks.append(await _prices(connection))
     return checks
 
 
+def _first(query: str) -> TextClause:
+    return text(f"{query} LIMIT {ROWS_SHOWN}")
+
+
 async def _run(connection: AsyncConnection, name: str, query: TextClause) -> Check:
-    rows = (await connection.execute(query)).fetchmany(ROWS_SHOWN)
+    rows = await connection.execute(query)
     shown = tuple(" ".join(map(str, row)) for row in rows)
     return Check(name=name, ok=not shown, rows=shown)
 

@@ -7,6 +7,8 @@ limit on each statement and on each wait for a lock.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, event
@@ -29,8 +31,12 @@ WRITES: Final = "talkmeter_writes"
 DRIVERS: Final = frozenset({"sqlite+aiosqlite", "postgresql+asyncpg"})
 
 
-def create(url: str, *, pool_size: int = POOL_SIZE) -> AsyncEngine:
+def create(
+    url: str, *, pool_size: int = POOL_SIZE, statement_seconds: int = STATEMENT_SECONDS
+) -> AsyncEngine:
     """Build the engine of a database URL; nothing is connected yet.
+
+    A proof or a migration of a large database takes more `statement_seconds` than a call may wait.
 
     Raises:
         InvalidInput: the URL is none, or names a driver that is not supported.
@@ -53,9 +59,12 @@ def create(url: str, *, pool_size: int = POOL_SIZE) -> AsyncEngine:
         pool_timeout=CONNECT_SECONDS,
         connect_args={
             "timeout": CONNECT_SECONDS,
-            "command_timeout": STATEMENT_SECONDS,
+            # The server's own limit is what ends it when we are gone.
+            "command_timeout": statement_seconds + 1,
             "server_settings": {
                 "application_name": "talkmeter",
+                "default_transaction_isolation": "read committed",
+                "statement_timeout": str(statement_seconds * 1000),
                 "lock_timeout": str(LOCK_SECONDS * 1000),
                 "idle_in_transaction_session_timeout": str(STATEMENT_SECONDS * 4 * 1000),
                 "timezone": "UTC",
@@ -68,6 +77,17 @@ async def for_writing(engine: AsyncEngine) -> AsyncConnection:
     """Open a connection whose transactions begin as writers; the caller closes it."""
     connection = await engine.connect()
     return await connection.execution_options(**{WRITES: True})
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Read one state of the database throughout, whatever is written meanwhile."""
+    async with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        yield connection
 
 
 def _sqlite(url: str, pool_size: int) -> AsyncEngine:

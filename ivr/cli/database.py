@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.clock import SystemClock
-from billing.storage.engine import create
+from billing.storage.engine import STATEMENT_SECONDS, create
 from billing.storage.writer import GroupWriter
 from billing.wallet import Wallet
 from ivr.migrations import current, newest
 from ivr.settings import Settings, SettingsError
+
+# What reads or rewrites every row of a large database may take so long for one statement.
+PATIENT_SECONDS: Final = 3_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,12 @@ class Books:
 
 
 @asynccontextmanager
-async def database(settings: Settings, *, any_revision: bool = False) -> AsyncIterator[AsyncEngine]:
+async def database(
+    settings: Settings,
+    *,
+    any_revision: bool = False,
+    statement_seconds: int = STATEMENT_SECONDS,
+) -> AsyncIterator[AsyncEngine]:
     """Open the database.
 
     Raises:
@@ -38,7 +47,7 @@ async def database(settings: Settings, *, any_revision: bool = False) -> AsyncIt
     """
     if settings.url.startswith("sqlite"):
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = create(settings.url)
+    engine = create(settings.url, statement_seconds=statement_seconds)
     try:
         if not any_revision:
             await check_revision(engine)

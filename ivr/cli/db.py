@@ -37,10 +37,10 @@ def current(json: context.JsonFlag = False) -> None:
 
 
 async def _upgrade(settings: Settings) -> tuple[str | None, str | None]:
-    from ivr.cli.database import database
+    from ivr.cli.database import PATIENT_SECONDS, database
     from ivr.migrations import current, upgrade
 
-    async with database(settings, any_revision=True) as engine:
+    async with database(settings, any_revision=True, statement_seconds=PATIENT_SECONDS) as engine:
         before = await current(engine)
         await upgrade(engine)
         return before, await current(engine)

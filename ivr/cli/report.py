@@ -104,7 +104,11 @@ def _day(day: date) -> str:
 
 async def _split(settings: Settings, span: Span, client: str | None) -> list[SplitRow]:
     from billing.reports import split_report
-    from ivr.cli.database import database
+    from billing.storage.engine import snapshot
+    from ivr.cli.database import PATIENT_SECONDS, database
 
-    async with database(settings) as engine, engine.connect() as connection:
+    async with (
+        database(settings, statement_seconds=PATIENT_SECONDS) as engine,
+        snapshot(engine) as connection,
+    ):
         return await split_report(connection, span, client=client)

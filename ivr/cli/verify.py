@@ -39,7 +39,7 @@ def verify(json: context.JsonFlag = False) -> None:
 async def _verify(settings: Settings) -> list[Check]:
     from billing.audit import verify as verify_ledger
     from ivr.calls.audit import verify as verify_calls
-    from ivr.cli.database import database
+    from ivr.cli.database import PATIENT_SECONDS, database
 
-    async with database(settings) as engine:
+    async with database(settings, statement_seconds=PATIENT_SECONDS) as engine:
         return [*await verify_ledger(engine), *await verify_calls(engine)]
