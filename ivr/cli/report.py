@@ -11,13 +11,15 @@ import typer
 
 from billing.money import format_amount
 from ivr.cli import context
+from ivr.spreadsheet import harmless
 
 if TYPE_CHECKING:
     from billing.reports import Span, SplitRow
     from ivr.settings import Settings
 
 app = typer.Typer(help="Reports: split.", no_args_is_help=True)
-PARTIES = ("provider", "client", "reseller", "referrer")
+TEXTS = ("client", "did", "topic", "currency")
+PARTIES = ("provider", "client", "reseller", "referrer", "tax")
 
 
 @app.callback()
@@ -59,7 +61,8 @@ def split(
         for row, document in zip(rows, documents, strict=True):
             del document["shares"]
             shares = {kind: format_amount(row.shares.get(kind, 0)) for kind in PARTIES}
-            writer.writerow({**document, **shares})
+            texts = {name: harmless(str(document[name])) for name in TEXTS}
+            writer.writerow({**document, **texts, **shares})
     else:
         _print(rows)
 

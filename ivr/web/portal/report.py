@@ -17,6 +17,7 @@ from pydantic import ValidationError, model_validator
 
 from billing.money import Micros, format_amount
 from billing.reports import Span, SplitRow, split_by_day, split_report
+from ivr.spreadsheet import harmless
 from ivr.web.fields import OptionalCode, OptionalDay, PageInput
 from ivr.web.guard import Page, read_query, render
 from ivr.web.lists import Filled, read_filter
@@ -28,7 +29,6 @@ from ivr.web.state import Web, web_of
 DAYS_MAX: Final = 366
 # The order of columns, and of the stacked parts of a bar.
 PARTIES: Final = ("client", "provider", "reseller", "referrer", "tax")
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class PeriodForm(PageInput):
@@ -187,11 +187,6 @@ def write_csv(rows: Iterable[SplitRow]) -> str:
             ]
         )
     return text.getvalue()
-
-
-def harmless(cell: str) -> str:
-    """Keep a spreadsheet from reading text as a formula (OWASP: CSV injection)."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 PAGES: Final = (

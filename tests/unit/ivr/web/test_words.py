@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.money import AMOUNT_MAX, parse_amount
+from ivr.spreadsheet import harmless
 from ivr.web.fields import read_cursor, write_cursor
-from ivr.web.portal.report import harmless
 from ivr.web.problems import Refusal
 from ivr.web.words import duration, exact_seconds, money, signed
 

@@ -1,0 +1,12 @@
+"""What a spreadsheet opens: cells that it must not take for formulas (OWASP: CSV injection)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def harmless(cell: str) -> str:
+    """Begin a text with a quote where a spreadsheet would compute it."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
