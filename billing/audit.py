@@ -70,7 +70,8 @@ _QUERIES: Final = {
         "OR (s.state = 'settled' AND coalesce(h.settled_amount, -1) <> s.cost)"
     ),
     "each hold belongs to a session": (
-        "SELECT h.id, h.status FROM holds h LEFT JOIN sessions s ON s.id = h.id WHERE s.id IS NULL"
+        "SELECT h.id, h.status FROM holds h LEFT JOIN sessions s ON s.id = h.id "
+        "WHERE s.id IS NULL AND h.id NOT LIKE '%#_'"
     ),
     "each settlement belongs to a session": (
         "SELECT t.id, t.reference FROM transfers t LEFT JOIN sessions s ON s.id = t.reference "
@@ -81,6 +82,19 @@ _QUERIES: Final = {
         "LEFT JOIN transfers t ON t.reference = s.id AND t.kind = 'settle' "
         "WHERE s.state <> 'open' GROUP BY s.id, s.cost, s.state "
         "HAVING count(t.id) <> CASE WHEN s.state = 'settled' AND s.cost > 0 THEN 1 ELSE 0 END"
+    ),
+    "the covered talk of each session was drawn from allowances": (
+        "SELECT s.id, s.covered_seconds, sum(e.amount) FROM sessions s "
+        "LEFT JOIN transfers t ON t.reference = s.id AND t.kind = 'draw' "
+        "LEFT JOIN entries e ON e.transfer_id = t.id AND e.amount < 0 "
+        "WHERE s.cover IS NOT NULL OR s.covered_seconds <> 0 GROUP BY s.id, s.covered_seconds "
+        "HAVING s.covered_seconds * 1000000 <> -coalesce(sum(e.amount), 0)"
+    ),
+    "each hold on an allowance ended with its session": (
+        "SELECT h.id, h.status FROM holds h "
+        "LEFT JOIN sessions s ON s.id = substr(h.id, 1, length(h.id) - 2) "
+        "AND (s.state = 'open') = (h.status = 'pending') "
+        "WHERE h.id LIKE '%#_' AND s.id IS NULL"
     ),
     "each debit equals the cost of its session": (
         "SELECT s.id, s.cost, sum(e.amount) FROM sessions s "
@@ -177,7 +191,7 @@ def _price_problem(
     booked: dict[tuple[str, str], int],
 ) -> str | None:
     table = RateTable.compile(tariff, started_at=moment_of(row.opened_us), timezone=row.timezone)
-    cost = table.cost(min(seconds_of(row.talk_us), row.seconds))
+    cost = table.cost(min(seconds_of(row.talk_us), row.seconds) - row.covered_seconds)
     if cost != row.cost:
         return f"cost {row.cost} instead of {cost}"
     if row.cost > row.amount:

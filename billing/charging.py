@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.clock import Clock, moment_of
 from billing.domain.operations import (
-    AccountRef,
     Expire,
     ExtendHold,
     Grant,
@@ -39,7 +38,7 @@ from billing.domain.tariffs import Tariff
 from billing.errors import BillingError, LedgerUnavailable, UnknownAccount
 from billing.ids import new_id
 from billing.journal import Journal, JournalDamaged
-from billing.storage.ledger import shares_from_json
+from billing.storage.ledger import refs_from_json, shares_from_json
 from billing.storage.statements import Find
 from billing.storage.tables import accounts, holds, sessions, tariff_versions
 from billing.storage.writer import GroupWriter
@@ -118,6 +117,7 @@ class Charging:
                     timezone=terms.timezone,
                     shares=terms.shares,
                 ),
+                cover=terms.cover,
             )
         )
         assert isinstance(answer, Grant)
@@ -143,6 +143,7 @@ class Charging:
                 seconds=to_seconds,
                 expires_us=self._now_us() + to_seconds * MICROSECONDS,
                 proven_us=proven_us,
+                cover=terms.cover,
             )
         )
         assert isinstance(answer, Grant)
@@ -154,6 +155,7 @@ class Charging:
         *,
         talk_us: int,
         granted_seconds: int,
+        covered_seconds: int = 0,
         started_us: int,
         ended_us: int,
         evidence: str,
@@ -162,11 +164,13 @@ class Charging:
     ) -> Settlement:
         """Charge the talk, never more than was granted, and split it in the same transfer.
 
+        The first `covered_seconds` are drawn from the allowances of a plan and cost no money.
         A ledger that cannot be reached does not stop it: the settlement is journalled and booked
         when the ledger is back.
         """
         seconds = min(seconds_of(talk_us), granted_seconds)
-        charge = terms.table.charge(seconds)
+        covered = min(seconds, covered_seconds)
+        charge = terms.table.charge(seconds - covered)
         parts = split(charge.cost, terms.shares)
         operation = Settle(
             hold_id=terms.session_id,
@@ -184,6 +188,8 @@ class Charging:
                 review=review,
                 note=note,
             ),
+            cover=terms.cover,
+            covered_seconds=covered,
         )
         settled = await self._book(operation)
         return Settlement(
@@ -193,24 +199,38 @@ class Charging:
             currency=terms.currency,
             parts=parts,
             charge=charge,
+            covered_seconds=covered,
             balance_before=settled.balance_before if settled else None,
             balance_after=settled.balance_after if settled else None,
         )
 
-    async def void(self, session_id: str, *, payer: AccountRef, note: str) -> None:
-        """Release the hold of a session that cost nothing."""
+    async def void(self, terms: SessionTerms, *, note: str) -> None:
+        """Release the holds of a session that cost nothing."""
         await self._writer.submit(
-            Void(hold_id=session_id, account=payer, at_us=self._now_us(), note=note)
+            Void(
+                hold_id=terms.session_id,
+                account=terms.payer,
+                at_us=self._now_us(),
+                note=note,
+                cover=terms.cover,
+            )
         )
 
-    async def expire(self, session_id: str, *, payer: AccountRef) -> None:
-        """Release a hold that nobody ended in its time.
+    async def expire(self, terms: SessionTerms) -> None:
+        """Release holds that nobody ended in their time.
 
         Raises:
-            HoldNotExpired: its time is not over.
+            HoldNotExpired: their time is not over.
 
         """
-        await self._writer.submit(Expire(hold_id=session_id, account=payer, at_us=self._now_us()))
+        await self._writer.submit(
+            Expire(
+                hold_id=terms.session_id,
+                account=terms.payer,
+                at_us=self._now_us(),
+                cover=terms.cover,
+            )
+        )
 
     async def open_sessions(
         self, *, looked_after: Callable[[str], bool] = lambda _session_id: False
@@ -226,6 +246,7 @@ class Charging:
                 holds.c.seconds,
                 holds.c.amount,
                 holds.c.proven_us,
+                holds.c.covered_seconds.label("held_covered_seconds"),
                 accounts.c.code,
                 tariff_versions.c.body,
             )
@@ -319,10 +340,12 @@ def _open_session(row: Row[Any]) -> OpenSession:  # Any: a row of many column ty
             shares=shares_from_json(row.shares),
             currency=row.currency,
             priced_us=row.opened_us,
+            cover=refs_from_json(row.cover),
         ),
         step=row.step,
         granted_seconds=row.seconds,
         granted_amount=row.amount,
+        covered_seconds=row.held_covered_seconds,
         proven_us=row.proven_us,
         opened_us=row.opened_us,
     )

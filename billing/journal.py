@@ -95,6 +95,8 @@ def _document(settle: Settle) -> dict[str, Any]:  # Any: JSON values
         "parts": [[part.kind, part.account, part.amount] for part in settle.parts],
         "at_us": settle.at_us,
         "result": {name: getattr(result, name) for name in result.__slots__},
+        "cover": [[ref.kind, ref.code, ref.currency] for ref in settle.cover],
+        "covered_seconds": settle.covered_seconds,
     }
 
 
@@ -111,4 +113,9 @@ def _settle(document: dict[str, Any]) -> Settle:  # Any: JSON values
         ),
         at_us=document["at_us"],
         result=SessionResult(**document["result"]),
+        cover=tuple(
+            AccountRef(kind=kind, code=code, currency=currency)
+            for kind, code, currency in document.get("cover", ())
+        ),
+        covered_seconds=document.get("covered_seconds", 0),
     )

@@ -8,10 +8,9 @@ second guard.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
-
-from billing.domain.grants import decide
+from billing.domain import cover
+from billing.domain.draft import EXPIRED, PENDING, SETTLED, VOIDED, Draft
+from billing.domain.grants import decide_beyond
 from billing.domain.operations import (
     AccountRef,
     Answer,
@@ -27,7 +26,7 @@ from billing.domain.operations import (
     Void,
     Voided,
 )
-from billing.domain.rows import AccountRow, EntryRow, HoldRow, TransferRow
+from billing.domain.rows import AccountRow, HoldRow, TransferRow
 from billing.errors import (
     AccountBlocked,
     CurrencyMismatch,
@@ -38,32 +37,16 @@ from billing.errors import (
     InsufficientFunds,
     InvalidInput,
     UnbalancedTransfer,
-    UnknownAccount,
     UnknownHold,
 )
 from billing.ids import input_hash
 from billing.money import AMOUNT_MAX, Micros
 
-PENDING: Final = "pending"
-SETTLED: Final = "settled"
-VOIDED: Final = "voided"
-EXPIRED: Final = "expired"
 
+class Book(Draft):
+    """The rows of a batch, and the law that decides what becomes of them."""
 
-@dataclass(slots=True, kw_only=True)
-class Book:
-    """Rows and what becomes of them."""
-
-    accounts: dict[AccountRef, AccountRow]
-    holds: dict[str, HoldRow]
-    transfers: dict[str, TransferRow]  # by key
-    changed_accounts: dict[int, AccountRow] = field(default_factory=dict)
-    new_holds: list[HoldRow] = field(default_factory=list)
-    changed_holds: dict[str, HoldRow] = field(default_factory=dict)
-    new_transfers: list[TransferRow] = field(default_factory=list)
-    new_entries: list[EntryRow] = field(default_factory=list)
-    opened: list[OpenHold] = field(default_factory=list)
-    closed: list[tuple[Settle | Void | Expire, Settled | None]] = field(default_factory=list)
+    __slots__ = ()
 
     def apply(self, operation: Operation) -> Answer:
         """Decide one operation.
@@ -84,24 +67,18 @@ class Book:
             case Post():
                 return self._post(operation)
 
-    def _account(self, ref: AccountRef) -> AccountRow:
-        row = self.accounts.get(ref)
-        if row is None:
-            raise UnknownAccount(account=ref.code)
-        return row
-
     def _held(self, operation: ExtendHold | Settle | Void | Expire) -> tuple[HoldRow, AccountRow]:
         """Find a hold and the account that it binds; nobody else's money may be released."""
         hold = self.holds.get(operation.hold_id)
         if hold is None:
             raise UnknownHold(hold_id=operation.hold_id)
-        account = self._account(operation.account)
+        account = self.account(operation.account)
         if hold.account_id != account.id:
             raise IdempotencyConflict(key=hold.id)
         return hold, account
 
     def _open(self, operation: OpenHold) -> Grant:
-        account = self._account(operation.account)
+        account = self.account(operation.account)
         if (hold := self.holds.get(operation.hold_id)) is not None:
             if hold.account_id != account.id or hold.opened_us != operation.at_us:
                 raise IdempotencyConflict(key=hold.id)
@@ -110,9 +87,13 @@ class Book:
             return self._granted(hold, final=False)
         if account.status != "active":
             raise AccountBlocked(account=account.ref.code)
-        decided = decide(
+        taken = cover.reach(self, operation, operation.seconds)
+        covered = sum(seconds for _, _, seconds in taken)
+        decided = decide_beyond(
             operation.table,
             asked_seconds=operation.seconds,
+            covered_seconds=covered,
+            newly_covered=covered,
             granted_seconds=0,
             granted_amount=0,
             spendable=account.spendable,
@@ -127,13 +108,15 @@ class Book:
             account_id=account.id,
             status=PENDING,
             step=1,
-            seconds=decided.seconds,
+            seconds=covered + decided.seconds,
             amount=decided.amount,
             proven_us=0,
             opened_us=operation.at_us,
             expires_us=operation.expires_us,
+            covered_seconds=covered,
         )
         # After this point nothing can be refused.
+        cover.hold(self, hold, taken)
         self.holds[hold.id] = hold
         self.new_holds.append(hold)
         self.opened.append(operation)
@@ -152,24 +135,32 @@ class Book:
             raise IdempotencyConflict(key=f"{hold.id}:{operation.step}")
         if account.status != "active":
             raise AccountBlocked(account=account.ref.code)
-        decided = decide(
+        paid = hold.seconds - hold.covered_seconds
+        taken = cover.reach(self, operation, operation.seconds - hold.seconds)
+        more = sum(seconds for _, _, seconds in taken)
+        decided = decide_beyond(
             operation.table,
             asked_seconds=operation.seconds,
-            granted_seconds=hold.seconds,
+            covered_seconds=hold.covered_seconds + more,
+            newly_covered=more,
+            granted_seconds=paid,
             granted_amount=hold.amount,
             spendable=account.spendable,
             holds=account.open_holds,
             fair=operation.fair,
         )
-        if decided is None or decided.seconds <= hold.seconds:
-            raise _poor(account, operation.table.cost(hold.seconds + 1) - hold.amount)
+        if decided is None:
+            raise _poor(account, operation.table.cost(paid + 1) - hold.amount)
+        # After this point nothing can be refused.
+        hold.expires_us = operation.expires_us
+        cover.hold(self, hold, taken)
         account.held += decided.amount - hold.amount
         hold.step = operation.step
-        hold.seconds = decided.seconds
+        hold.covered_seconds += more
+        hold.seconds = hold.covered_seconds + decided.seconds
         hold.amount = decided.amount
         hold.proven_us = max(hold.proven_us, operation.proven_us)
-        hold.expires_us = operation.expires_us
-        self._change(account, hold)
+        self.change(account, hold)
         return self._granted(hold, final=decided.final)
 
     def _settle(self, operation: Settle) -> Settled:
@@ -178,6 +169,10 @@ class Book:
             return _settled_before(hold, operation)
         if operation.amount > hold.amount:
             raise GrantExceeded(hold_id=hold.id, amount=operation.amount, granted=hold.amount)
+        if operation.covered_seconds > hold.covered_seconds:
+            raise GrantExceeded(
+                hold_id=hold.id, amount=operation.covered_seconds, granted=hold.covered_seconds
+            )
         if operation.amount < 0 or any(part.amount < 0 for part in operation.parts):
             raise InvalidInput(reason="a settlement cannot be negative")
         total = sum(part.amount for part in operation.parts) - operation.amount
@@ -186,9 +181,10 @@ class Book:
         lines = [(payer, -operation.amount)]
         for part in operation.parts:
             ref = AccountRef(kind=part.kind, code=part.account, currency=payer.ref.currency)
-            lines.append((self._account(ref), part.amount))
+            lines.append((self.account(ref), part.amount))
         # After this point nothing can be refused.
-        self._release(payer, hold, SETTLED, operation.at_us)
+        self.release(payer, hold, SETTLED, operation.at_us)
+        cover.draw(self, operation)
         hold.settled_amount = operation.amount
         hold.balance_before = payer.posted
         hold.balance_after = payer.posted - operation.amount
@@ -199,7 +195,7 @@ class Book:
         )
         key = f"session:{hold.id}:settle"
         if operation.amount:
-            self._write(
+            self.write(
                 TransferRow(
                     id=operation.transfer_id,
                     key=key,
@@ -222,7 +218,8 @@ class Book:
             raise HoldAlreadyResolved(hold_id=hold.id, status=hold.status)
         if status == EXPIRED and operation.at_us < hold.expires_us:
             raise HoldNotExpired(hold_id=hold.id, expires_us=hold.expires_us)
-        self._release(account, hold, status, operation.at_us)
+        self.release(account, hold, status, operation.at_us)
+        cover.release(self, operation, status)
         self.closed.append((operation, None))
         return Voided(hold_id=hold.id)
 
@@ -241,7 +238,7 @@ class Book:
         for entry in operation.entries:
             if (ref := entry.account).currency != currency:
                 raise CurrencyMismatch(account=ref.code, expected=currency, actual=ref.currency)
-        lines = [(self._account(entry.account), entry.amount) for entry in operation.entries]
+        lines = [(self.account(entry.account), entry.amount) for entry in operation.entries]
         changes: dict[AccountRef, Micros] = {}
         for account, amount in lines:
             changes[account.ref] = changes.get(account.ref, 0) + amount
@@ -249,7 +246,7 @@ class Book:
             account = self.accounts[ref]
             if change < 0 and account.spendable is not None and account.spendable + change < 0:
                 raise _poor(account, -change)
-        self._write(
+        self.write(
             TransferRow(
                 id=operation.transfer_id,
                 key=operation.key,
@@ -268,37 +265,7 @@ class Book:
         )
 
     def _balances(self, operation: Post) -> dict[AccountRef, Micros]:
-        return {entry.account: self._account(entry.account).posted for entry in operation.entries}
-
-    def _write(self, transfer: TransferRow, lines: list[tuple[AccountRow, Micros]]) -> None:
-        self.transfers[transfer.key] = transfer
-        self.new_transfers.append(transfer)
-        for account, amount in lines:
-            if not amount:
-                continue
-            account.posted += amount
-            account.version += 1
-            self.changed_accounts[account.id] = account
-            self.new_entries.append(
-                EntryRow(
-                    account_id=account.id,
-                    seq=account.version,
-                    transfer_id=transfer.id,
-                    amount=amount,
-                    balance_after=account.posted,
-                )
-            )
-
-    def _release(self, account: AccountRow, hold: HoldRow, status: str, at_us: int) -> None:
-        account.held -= hold.amount
-        account.open_holds -= 1
-        hold.status = status
-        hold.resolved_us = at_us
-        self._change(account, hold)
-
-    def _change(self, account: AccountRow, hold: HoldRow) -> None:
-        self.changed_accounts[account.id] = account
-        self.changed_holds[hold.id] = hold
+        return {entry.account: self.account(entry.account).posted for entry in operation.entries}
 
     def _granted(self, hold: HoldRow, *, final: bool) -> Grant:
         return Grant(
@@ -307,6 +274,7 @@ class Book:
             seconds=hold.seconds,
             amount=hold.amount,
             final=final,
+            covered_seconds=hold.covered_seconds,
         )
 
 

@@ -4,6 +4,8 @@
 
 so that setup fee, minimum and tiers come out right. Where several sessions share a balance that
 runs short, a slice is at most the fair part of what is left, but never less than one increment.
+
+Talk that allowances cover comes on top: only what lies beyond it is priced, from the first tier on.
 """
 
 from __future__ import annotations
@@ -62,3 +64,48 @@ def decide(
     seconds = table.affordable_seconds(amount, seconds_max=wished + PLATEAU_SECONDS_MAX)
     amount = table.cost(seconds)
     return Slice(seconds=seconds, amount=amount, final=table.cost(seconds + 1) > available)
+
+
+def decide_beyond(
+    table: Priced,
+    *,
+    asked_seconds: int,
+    covered_seconds: int,
+    newly_covered: int,
+    granted_seconds: int,
+    granted_amount: Micros,
+    spendable: Micros | None,
+    holds: int,
+    fair: bool,
+) -> Slice | None:
+    """Decide what must be paid beyond covered talk; None when neither gives another second.
+
+    Args:
+        table: The price of what is not covered.
+        asked_seconds: Wished total, covered or paid.
+        covered_seconds: Held in allowances, the new ones included.
+        newly_covered: Those that this grant adds.
+        granted_seconds: Paid seconds held so far.
+        granted_amount: Money held so far.
+        spendable: What the account may still spend; None without a floor.
+        holds: Open holds on the account, this one included.
+        fair: Leave the other holds their part of what is left.
+
+    """
+    payable = asked_seconds - covered_seconds
+    if newly_covered and payable <= granted_seconds:
+        return Slice(seconds=granted_seconds, amount=granted_amount, final=False)
+    decided = decide(
+        table,
+        asked_seconds=payable,
+        granted_seconds=granted_seconds,
+        granted_amount=granted_amount,
+        spendable=spendable,
+        holds=holds,
+        fair=fair,
+    )
+    if decided is not None and decided.seconds > granted_seconds:
+        return decided
+    if newly_covered:
+        return Slice(seconds=granted_seconds, amount=granted_amount, final=True)
+    return None

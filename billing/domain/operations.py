@@ -53,7 +53,10 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenHold:
-    """Hold the first slice of a session; `seconds` is what is wished for."""
+    """Hold the first slice of a session; `seconds` is what is wished for.
+
+    `cover` names the allowances that pay before money does, in burning order.
+    """
 
     hold_id: str
     account: AccountRef
@@ -63,6 +66,7 @@ class OpenHold:
     expires_us: int
     fair: bool = True
     session: SessionRow | None = None
+    cover: tuple[AccountRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,17 +81,22 @@ class ExtendHold:
     expires_us: int
     proven_us: int = 0
     fair: bool = True
+    cover: tuple[AccountRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What is held in all; `final` says that the money allows no more."""
+    """What is held in all; `final` says that the money allows no more.
+
+    Of `seconds`, allowances cover `covered_seconds` and `amount` pays the rest.
+    """
 
     hold_id: str
     step: int
     seconds: int
     amount: Micros
     final: bool
+    covered_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +114,10 @@ class SessionResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settle:
-    """End a hold: debit `amount`, credit `parts`, release the rest, in one transfer."""
+    """End a hold: debit `amount`, credit `parts`, release the rest, in one transfer.
+
+    Seconds that allowances covered are drawn from them in the same transaction.
+    """
 
     hold_id: str
     account: AccountRef
@@ -114,6 +126,8 @@ class Settle:
     parts: tuple[Part, ...]
     at_us: int
     result: SessionResult
+    cover: tuple[AccountRef, ...] = ()
+    covered_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +147,7 @@ class Void:
     account: AccountRef
     at_us: int
     note: str
+    cover: tuple[AccountRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +158,7 @@ class Expire:
     account: AccountRef
     at_us: int
     note: str = "expired"
+    cover: tuple[AccountRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

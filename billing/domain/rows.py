@@ -47,6 +47,8 @@ class HoldRow:
     expires_us: int
     resolved_us: int | None = None
     settled_amount: Micros | None = None
+    # Of `seconds`, those that allowances cover.
+    covered_seconds: int = 0
     balance_before: Micros | None = None
     balance_after: Micros | None = None
 

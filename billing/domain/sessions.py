@@ -26,6 +26,8 @@ class SessionTerms:
     currency: str
     # The moment of the price: periods of the day are counted from here on.
     priced_us: int
+    # Allowances of a plan that pay before money does, in burning order; at most ten.
+    cover: tuple[AccountRef, ...] = ()
 
     @property
     def payer(self) -> AccountRef:
@@ -47,7 +49,10 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What a session cost. Balances are None while it waits in the journal."""
+    """What a session cost. Balances are None while it waits in the journal.
+
+    `charge` prices the talk that no allowance covered.
+    """
 
     talk_us: int
     billed_seconds: int
@@ -55,6 +60,7 @@ class Settlement:
     currency: str
     parts: tuple[Part, ...]
     charge: Charge
+    covered_seconds: int
     balance_before: Micros | None
     balance_after: Micros | None
 
@@ -67,5 +73,6 @@ class OpenSession:
     step: int
     granted_seconds: int
     granted_amount: Micros
+    covered_seconds: int
     proven_us: int
     opened_us: int

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.book import Book
+from billing.domain.cover import hold_ids, issuer_of
 from billing.domain.operations import (
     AccountRef,
     Answer,
@@ -37,11 +38,13 @@ from billing.storage.tables import accounts, entries, holds, sessions, transfers
 Outcome: TypeAlias = Answer | BillingError
 
 # Kinds of accounts that come to be when first named; a caller's account is opened knowingly.
-SELF_MADE: Final = frozenset({"client", "provider", "reseller", "referrer", "tax", "funding"})
+SELF_MADE: Final = frozenset(
+    {"client", "provider", "reseller", "referrer", "tax", "funding", "issuer"}
+)
 
 _HOLD_STATE: Final = (
     "status", "step", "seconds", "amount", "proven_us", "expires_us", "resolved_us",
-    "settled_amount",
+    "settled_amount", "covered_seconds",
 )  # fmt: skip
 _HOLD: Final = ("id", "account_id", "opened_us", *_HOLD_STATE)
 _FIND_HOLDS: Final = Find(
@@ -78,7 +81,7 @@ _INSERT_SESSIONS: Final = Insert(
     sessions,
     columns=(
         "id", "account_id", "client", "service", "detail", "tariff_version_id", "timezone",
-        "shares", "currency", "state", "opened_us",
+        "shares", "currency", "cover", "state", "opened_us",
     ),
 )  # fmt: skip
 _UPDATE_HOLDS: Final = Update(holds, columns=_HOLD_STATE, guard=("status", "pending"))
@@ -86,7 +89,7 @@ _CLOSE_SESSIONS: Final = Update(
     sessions,
     columns=(
         "state", "started_us", "ended_us", "talk_us", "billed_seconds", "cost", "balance_before",
-        "balance_after", "evidence", "review", "note",
+        "balance_after", "evidence", "review", "note", "covered_seconds",
     ),
     guard=("state", "open"),
 )  # fmt: skip
@@ -115,13 +118,14 @@ def batch(operations: Sequence[Operation]) -> Steps[list[Outcome]]:
 
 
 def _load(operations: Sequence[Operation]) -> Steps[Book]:
-    hold_ids = sorted({op.hold_id for op in operations if not isinstance(op, Post)})
+    named = {op.hold_id for op in operations if not isinstance(op, Post)}
+    covering = {name for op in operations for name in hold_ids(op)}
     keys = sorted({op.key for op in operations if isinstance(op, Post)})
     # Accounts first: their locks make the reads that follow stand still.
     found = yield from _accounts({ref for op in operations for ref in _refs(op)})
     holds_found: dict[str, HoldRow] = {}
-    if hold_ids:
-        for row in (yield _FIND_HOLDS, [(hold_id,) for hold_id in hold_ids]):
+    if named:
+        for row in (yield _FIND_HOLDS, [(hold_id,) for hold_id in sorted(named | covering)]):
             holds_found[row[0]] = HoldRow(**dict(zip(_HOLD_FIELDS, row, strict=True)))
     stored: dict[str, TransferRow] = {}
     if keys:
@@ -133,8 +137,9 @@ def _load(operations: Sequence[Operation]) -> Steps[Book]:
 def _refs(operation: Operation) -> Iterable[AccountRef]:
     if isinstance(operation, Post):
         return [entry.account for entry in operation.entries]
-    refs = [operation.account]
+    refs = [operation.account, *operation.cover]
     if isinstance(operation, Settle):
+        refs += [issuer_of(allowance) for allowance in operation.cover]
         currency = operation.account.currency
         refs += [
             AccountRef(kind=part.kind, code=part.account, currency=currency)
@@ -206,6 +211,19 @@ def shares_from_json(text: str) -> tuple[Share, ...]:
     )
 
 
+def refs_json(refs: Sequence[AccountRef]) -> str | None:
+    """Write the allowances of a session as the tables keep them; None for none."""
+    return json.dumps([[ref.kind, ref.code, ref.currency] for ref in refs]) if refs else None
+
+
+def refs_from_json(text: str | None) -> tuple[AccountRef, ...]:
+    """Read what `refs_json` wrote."""
+    return tuple(
+        AccountRef(kind=kind, code=code, currency=currency)
+        for kind, code, currency in json.loads(text or "[]")
+    )
+
+
 def _transfer(row: TransferRow) -> Values:
     return (
         row.id, row.key, row.input_hash, row.kind, row.reference, row.reverses, row.memo,
@@ -220,7 +238,7 @@ def _entry(row: EntryRow) -> Values:
 def _hold(row: HoldRow) -> Values:
     return (
         row.status, row.step, row.seconds, row.amount, row.proven_us, row.expires_us,
-        row.resolved_us, row.settled_amount,
+        row.resolved_us, row.settled_amount, row.covered_seconds,
     )  # fmt: skip
 
 
@@ -241,6 +259,7 @@ def _session(book: Book, operation: OpenHold) -> Values:
         session.timezone,
         shares_json(session.shares),
         operation.account.currency,
+        refs_json(operation.cover),
         "open",
         operation.at_us,
     )
@@ -249,7 +268,7 @@ def _session(book: Book, operation: OpenHold) -> Values:
 def _closed(operation: Settle | Void | Expire, answer: Settled | None) -> Values:
     if isinstance(operation, Void | Expire):
         return (
-            "voided", None, operation.at_us, 0, 0, 0, None, None, None, False, operation.note,
+            "voided", None, operation.at_us, 0, 0, 0, None, None, None, False, operation.note, 0,
             operation.hold_id,
         )  # fmt: skip
     assert answer is not None
@@ -266,5 +285,6 @@ def _closed(operation: Settle | Void | Expire, answer: Settled | None) -> Values
         result.evidence,
         result.review,
         result.note,
+        operation.covered_seconds,
         operation.hold_id,
     )

@@ -39,7 +39,7 @@ accounts = Table(
     "accounts",
     metadata,
     Column("id", RowId, primary_key=True),
-    # caller | client | provider | reseller | referrer | tax | funding
+    # caller | client | provider | reseller | referrer | tax | funding | allowance | issuer | …
     Column("kind", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("currency", Text, nullable=False),
@@ -106,7 +106,8 @@ entries = Table(
 holds = Table(
     "holds",
     metadata,
-    Column("id", Text, primary_key=True),  # the id of its session
+    # The id of its session; `<session>#0` and on hold seconds of allowances for it.
+    Column("id", Text, primary_key=True),
     Column("account_id", BigInteger, ForeignKey("accounts.id"), nullable=False),
     Column("status", Text, nullable=False),  # pending | settled | voided | expired
     Column("step", Integer, nullable=False),  # 1 when opened, +1 with each extension
@@ -118,6 +119,8 @@ holds = Table(
     Column("expires_us", BigInteger, nullable=False),
     Column("resolved_us", BigInteger),
     Column("settled_amount", BigInteger),
+    # Of `seconds`, those that allowances cover; `amount` pays the others.
+    Column("covered_seconds", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("amount >= 0", name="amount_not_negative"),
     CheckConstraint("status IN ('pending', 'settled', 'voided', 'expired')", name="status_known"),
     CheckConstraint(
@@ -175,6 +178,9 @@ sessions = Table(
     Column("ended_us", BigInteger),
     Column("talk_us", BigInteger),
     Column("billed_seconds", BigInteger),
+    # Allowances that pay first, in burning order, and the talk that they paid for.
+    Column("cover", Text),
+    Column("covered_seconds", BigInteger, nullable=False, server_default="0"),
     Column("cost", BigInteger),
     Column("balance_before", BigInteger),
     Column("balance_after", BigInteger),

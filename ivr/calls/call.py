@@ -60,10 +60,14 @@ class Talk:
 
 @dataclass(slots=True, kw_only=True)
 class Granted:
-    """What is held so far: `step` counts the grants, `final` means no money for more."""
+    """What is held so far: `step` counts the grants, `final` means no money for more.
+
+    Of `seconds`, a plan covers `covered_seconds`.
+    """
 
     step: int = 0
     seconds: int = 0
+    covered_seconds: int = 0
     final: bool = False
 
 
@@ -135,6 +139,7 @@ class Call:
         """Freeze what others may see, with the cost of the talk so far."""
         talk_seconds = self.talk.seconds(self.clock.monotonic())
         charged = min(-int(-talk_seconds // 1), self.granted.seconds)
+        charged -= min(charged, self.granted.covered_seconds)
         return CallSnapshot(
             id=self.id,
             did=self.facts.did,

@@ -79,7 +79,7 @@ class Closing:
         assert call.terms is not None
         if evidence is not None and evidence.talk_us:
             return await self.settle(call, evidence)
-        await self._charging.void(call.terms.session_id, payer=call.terms.payer, note="no talk")
+        await self._charging.void(call.terms, note="no talk")
         log.info("call was free", call_id=call.id)
         return None
 
@@ -90,6 +90,7 @@ class Closing:
             call.terms,
             talk_us=evidence.talk_us,
             granted_seconds=call.granted.seconds,
+            covered_seconds=call.granted.covered_seconds,
             started_us=evidence.started_us,
             ended_us=evidence.ended_us,
             evidence=evidence.source,

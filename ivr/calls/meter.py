@@ -145,6 +145,7 @@ class Meter:
         )
         call.granted.step = grant.step
         call.granted.seconds = grant.seconds
+        call.granted.covered_seconds = grant.covered_seconds
         call.granted.final = grant.final
         call.refused = None
 

@@ -161,7 +161,11 @@ class Recovery:
             account=session.terms.account,
             topic=session.terms.detail or "",
             terms=session.terms,
-            granted=Granted(step=session.step, seconds=session.granted_seconds),
+            granted=Granted(
+                step=session.step,
+                seconds=session.granted_seconds,
+                covered_seconds=session.covered_seconds,
+            ),
             adopted=True,
         )
 
@@ -209,8 +213,7 @@ class Recovery:
         await self._void(session, "no call belongs to it")
 
     async def _void(self, session: OpenSession, note: str) -> None:
-        terms = session.terms
-        await self._charging.void(terms.session_id, payer=terms.payer, note=note)
+        await self._charging.void(session.terms, note=note)
 
     async def _end(self, call: Call) -> None:
         if call.state is not CallState.ENDED:

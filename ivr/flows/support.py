@@ -166,7 +166,12 @@ async def _hold(leg: CallLeg, call: Call, terms: SessionTerms, desk: Desk) -> No
         if isinstance(outcome, BaseException):
             raise outcome
     assert isinstance(grant, Grant)
-    call.granted = Granted(step=grant.step, seconds=grant.seconds, final=grant.final)
+    call.granted = Granted(
+        step=grant.step,
+        seconds=grant.seconds,
+        covered_seconds=grant.covered_seconds,
+        final=grant.final,
+    )
     call.outages_before = desk.registry.outages
     call.take(CallEvent.HELD)
     await leg.set_limit(desk.ring_seconds + grant.seconds + FAREWELL_SECONDS)

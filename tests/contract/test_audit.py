@@ -29,7 +29,7 @@ async def desk(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Desk]:
             if name == "settled":
                 await desk.settle(terms, 10, grant.seconds)
             if name == "voided":
-                await desk.charging.void(name, payer=terms.payer, note="no talk")
+                await desk.charging.void(terms, note="no talk")
         yield desk
 
 

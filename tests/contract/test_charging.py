@@ -56,8 +56,8 @@ async def test_a_voided_session_costs_nothing(desk: Desk) -> None:
     terms = await desk.terms("s1", "alice")
     await desk.charging.open(terms, slice_seconds=15, expires_seconds=60)
 
-    await desk.charging.void("s1", payer=terms.payer, note="no talk")
-    await desk.charging.void("s1", payer=terms.payer, note="no talk")
+    await desk.charging.void(terms, note="no talk")
+    await desk.charging.void(terms, note="no talk")
 
     assert await desk.spendable("alice") == parse_amount("20")
     assert await desk.charging.open_sessions() == ()
@@ -76,7 +76,7 @@ async def test_settling_twice_charges_once_and_another_amount_is_refused(desk: D
     with pytest.raises(HoldAlreadyResolved):
         await desk.settle(terms, 11, grant.seconds)
     with pytest.raises(HoldAlreadyResolved):
-        await desk.charging.void("s1", payer=terms.payer, note="too late")
+        await desk.charging.void(terms, note="too late")
     assert await desk.proved()
 
 

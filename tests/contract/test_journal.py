@@ -97,7 +97,7 @@ async def test_one_that_cannot_be_booked_is_set_aside_and_does_not_stop_the_othe
     desk: Desk, tmp_path: Path
 ) -> None:
     voided, good = await opened(desk, "s1"), await opened(desk, "s3")
-    await desk.charging.void("s1", payer=voided.payer, note="no talk")
+    await desk.charging.void(voided, note="no talk")
     for terms in (voided, good):
         desk.journal.keep(settlement(terms, 10))
     (tmp_path / "journal" / "s2.settle.json").write_text('{"half": ', encoding="utf-8")

@@ -61,7 +61,7 @@ async def sell(desk: Desk) -> list[Settlement]:
         settlements.append(await desk.settle(terms, seconds, grant.seconds))
     voided = await desk.terms("voided", "alice", flat("0.61"))
     await desk.charging.open(voided, slice_seconds=90, expires_seconds=90)
-    await desk.charging.void("voided", payer=voided.payer, note="no talk")
+    await desk.charging.void(voided, note="no talk")
     await desk.charging.open(
         await desk.terms("open", "alice", flat("0.61")), slice_seconds=90, expires_seconds=90
     )

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.domain.book import AccountRow, Book
+from billing.domain.cover import issuer_of
 from billing.domain.operations import (
     AccountRef,
     ExtendHold,
@@ -39,7 +40,12 @@ OTHERS = [
     AccountRef(kind=kind, code=code, currency="USD")
     for kind, code in (("provider", "provider"), ("client", "acme"), ("funding", "funding"))
 ]
+ALLOWANCES = tuple(
+    AccountRef(kind="allowance", code=code, currency="SEC") for code in ("rollover", "cycle")
+)
+ISSUER = issuer_of(ALLOWANCES[0])
 LIMITS = {"a": 0, "b": 0, "c": 3_000_000}
+FLOORED = {"caller", "allowance"}
 TABLE = RateTable.compile(
     Tariff(
         name="t",
@@ -68,6 +74,9 @@ steps = st.lists(
         st.tuples(st.just("extend"), hold, st.integers(1, 180), st.integers(2, 3)),
         st.tuples(st.just("settle"), hold, st.integers(0, 120), shares),
         st.tuples(st.just("void"), hold),
+        st.tuples(
+            st.just("grant"), st.sampled_from(ALLOWANCES), st.integers(1, 60), st.integers(0, 9)
+        ),
         st.tuples(st.just("top_up"), account, st.integers(1_000_000, 5_000_000), st.integers(0, 9)),
         st.tuples(st.just("take"), account, st.integers(1, 5_000_000), st.integers(0, 9)),
     ),
@@ -80,9 +89,9 @@ def empty_book() -> Book:
     rows = [
         AccountRow(
             id=number, ref=ref, status="active", posted=0, held=0, open_holds=0,
-            credit_limit=LIMITS[ref.code] if ref.kind == "caller" else None, version=0,
+            credit_limit=LIMITS.get(ref.code, 0) if ref.kind in FLOORED else None, version=0,
         )
-        for number, ref in enumerate([*CALLERS, *OTHERS])
+        for number, ref in enumerate([*CALLERS, *OTHERS, *ALLOWANCES, ISSUER])
     ]  # fmt: skip
     return Book(accounts={row.ref: row for row in rows}, holds={}, transfers={})
 
@@ -93,21 +102,35 @@ def operation(step: tuple, owners: dict[str, AccountRef]) -> Operation:
         case ("open", name, who, seconds, fair):
             return OpenHold(
                 hold_id=name, account=owners.setdefault(name, who), table=TABLE,
-                seconds=seconds, at_us=1, expires_us=2, fair=fair,
+                seconds=seconds, at_us=1, expires_us=2, fair=fair, cover=covers(name),
             )  # fmt: skip
         case ("extend", name, seconds, number):
             return ExtendHold(
                 hold_id=name, account=owners.get(name, CALLERS[0]), step=number, table=TABLE,
-                seconds=seconds, expires_us=3,
+                seconds=seconds, expires_us=3, cover=covers(name),
             )  # fmt: skip
         case ("settle", name, seconds, parties):
-            amount = TABLE.cost(seconds)
+            covered = seconds // 2 if covers(name) else 0
+            amount = TABLE.cost(seconds - covered)
             return Settle(
                 hold_id=name, account=owners.get(name, CALLERS[0]), transfer_id=f"s-{name}",
                 amount=amount, parts=split(amount, parties), at_us=4, result=RESULT,
+                cover=covers(name), covered_seconds=covered,
             )  # fmt: skip
         case ("void", name):
-            return Void(hold_id=name, account=owners.get(name, CALLERS[0]), at_us=5, note="")
+            return Void(
+                hold_id=name, account=owners.get(name, CALLERS[0]), at_us=5, note="",
+                cover=covers(name),
+            )  # fmt: skip
+        case ("grant", allowance, seconds, number):
+            key, units = f"grant:{allowance.code}:{number}", seconds * 1_000_000
+            return Post(
+                key=key, transfer_id=key, kind="grant", at_us=6,
+                entries=(
+                    PostedEntry(account=allowance, amount=units),
+                    PostedEntry(account=ISSUER, amount=-units),
+                ),
+            )  # fmt: skip
         case (kind, who, amount, number):
             signed = amount if kind == "top_up" else -amount
             key = f"{kind}:{who.code}:{number}"
@@ -119,6 +142,11 @@ def operation(step: tuple, owners: dict[str, AccountRef]) -> Operation:
                 ),
             )  # fmt: skip
     raise AssertionError(step)
+
+
+def covers(name: str) -> tuple[AccountRef, ...]:
+    """Let a plan cover the talks of every hold but the first."""
+    return () if name == "h0" else ALLOWANCES
 
 
 def check(book: Book) -> None:
@@ -139,8 +167,8 @@ def check(book: Book) -> None:
         assert row.posted == by_account[row.id]
         assert (row.held, row.open_holds) == (sum(held), len(held))
         assert [entry.seq for entry in entries] == list(range(1, row.version + 1))
-        if row.ref.kind == "caller":
-            assert row.posted - row.held + LIMITS[row.ref.code] >= 0
+        if row.ref.kind in FLOORED:
+            assert row.posted - row.held + LIMITS.get(row.ref.code, 0) >= 0
 
 
 def run(book: Book, program: Sequence[Operation]) -> list[object]:
@@ -191,5 +219,6 @@ def test_a_hold_always_covers_the_talk_it_grants(program: list[tuple], seconds: 
     answers = run(book, [operation(step, owners) for step in [*rich, *program]])
 
     for grant in (answer for answer in answers if isinstance(answer, Grant)):
-        assert TABLE.cost(min(seconds, grant.seconds)) <= grant.amount
+        paid = max(min(seconds, grant.seconds) - grant.covered_seconds, 0)
+        assert TABLE.cost(paid) <= grant.amount
         assert replace(grant, final=False).step >= 1
