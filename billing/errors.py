@@ -10,7 +10,9 @@
     │   ├── UnknownAccount
     │   ├── UnknownTariff
     │   ├── UnknownHold
-    │   └── UnknownSession
+    │   ├── UnknownSession
+    │   ├── UnknownVoucher
+    │   └── UnknownBatch
     ├── Refused                 the request is well formed and the answer is no
     │   ├── InsufficientFunds
     │   ├── AccountBlocked
@@ -19,7 +21,10 @@
     │   ├── HoldAlreadyResolved
     │   ├── HoldNotExpired
     │   ├── GrantExceeded
-    │   └── IdempotencyConflict
+    │   ├── IdempotencyConflict
+    │   ├── VoucherUsed
+    │   ├── VoucherExpired
+    │   └── VoucherDisabled
     └── LedgerUnavailable       outcome unknown; retry with the same key
 
 Each class has a stable `code`. The edge (web, prompts, command line) picks status and words by it.
@@ -119,6 +124,20 @@ class UnknownSession(NotFound):
     sentence = "there is no session {session_id}"
 
 
+class UnknownVoucher(NotFound):
+    """No such code; it is never repeated, for it may be nearly right."""
+
+    code = "unknown_voucher"
+    sentence = "there is no such voucher"
+
+
+class UnknownBatch(NotFound):
+    """Facts: batch."""
+
+    code = "unknown_batch"
+    sentence = "there is no batch of vouchers {batch!r}"
+
+
 class Refused(BillingError):
     """The request is well formed and the answer is no."""
 
@@ -180,6 +199,27 @@ class IdempotencyConflict(Refused):
 
     code = "idempotency_conflict"
     sentence = "the key {key!r} was used before with other content"
+
+
+class VoucherUsed(Refused):
+    """The code became money before."""
+
+    code = "voucher_used"
+    sentence = "this voucher was used before"
+
+
+class VoucherExpired(Refused):
+    """The code is too old."""
+
+    code = "voucher_expired"
+    sentence = "this voucher has expired"
+
+
+class VoucherDisabled(Refused):
+    """The code, or its batch, was called back."""
+
+    code = "voucher_disabled"
+    sentence = "this voucher is not valid any more"
 
 
 class LedgerUnavailable(BillingError):

@@ -230,6 +230,11 @@ def pin_key(settings: Settings) -> bytes:
     return bytes.fromhex(secrets.read_or_make(settings.state_dir / "pin.key"))
 
 
+def voucher_key(settings: Settings) -> bytes:
+    """Return the key that hashes of vouchers need; it is never kept in the database."""
+    return bytes.fromhex(secrets.read_or_make(settings.state_dir / "voucher.key"))
+
+
 def _pin_checker(
     settings: Settings, directory: DirectoryCache
 ) -> Callable[[str | None, str], Awaitable[bool]]:

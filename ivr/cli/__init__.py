@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from billing.errors import BillingError
-from ivr.cli import account, call, calls, catalog, context, db, demo, doctor, report, serve, user
+from ivr.cli import (
+    account,
+    call,
+    calls,
+    catalog,
+    context,
+    db,
+    demo,
+    doctor,
+    report,
+    serve,
+    user,
+    voucher,
+)
 from ivr.cli.quote import quote
 from ivr.cli.reconcile import reconcile
 from ivr.cli.topup import topup
@@ -39,6 +52,7 @@ app.add_typer(calls.app, name="calls")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(account.app, name="account")
 app.add_typer(report.app, name="report")
+app.add_typer(voucher.app, name="voucher")
 app.add_typer(user.app, name="user")
 app.add_typer(db.app, name="db")
 
