@@ -96,6 +96,12 @@ _QUERIES: Final = {
         "AND (s.state = 'open') = (h.status = 'pending') "
         "WHERE h.id LIKE '%#_' AND s.id IS NULL"
     ),
+    "money on its way to parties belongs to their payouts": (
+        "SELECT a.currency, a.posted, coalesce(sum(p.amount), 0) FROM accounts a "
+        "LEFT JOIN payouts p ON p.currency = a.currency "
+        "AND p.status IN ('requested', 'approved') WHERE a.kind = 'payout' "
+        "GROUP BY a.id, a.currency, a.posted HAVING a.posted <> coalesce(sum(p.amount), 0)"
+    ),
     "each debit equals the cost of its session": (
         "SELECT s.id, s.cost, sum(e.amount) FROM sessions s "
         "JOIN transfers t ON t.reference = s.id AND t.kind = 'settle' "

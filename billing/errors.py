@@ -12,7 +12,8 @@
     │   ├── UnknownHold
     │   ├── UnknownSession
     │   ├── UnknownVoucher
-    │   └── UnknownBatch
+    │   ├── UnknownBatch
+    │   └── UnknownPayout
     ├── Refused                 the request is well formed and the answer is no
     │   ├── InsufficientFunds
     │   ├── AccountBlocked
@@ -21,10 +22,12 @@
     │   ├── HoldAlreadyResolved
     │   ├── HoldNotExpired
     │   ├── GrantExceeded
-    │   ├── IdempotencyConflict
     │   ├── VoucherUsed
     │   ├── VoucherExpired
-    │   └── VoucherDisabled
+    │   ├── VoucherDisabled
+    │   ├── NothingPayable
+    │   ├── PayoutNotMovable
+    │   └── IdempotencyConflict
     └── LedgerUnavailable       outcome unknown; retry with the same key
 
 Each class has a stable `code`. The edge (web, prompts, command line) picks status and words by it.
@@ -138,6 +141,13 @@ class UnknownBatch(NotFound):
     sentence = "there is no batch of vouchers {batch!r}"
 
 
+class UnknownPayout(NotFound):
+    """Facts: payout."""
+
+    code = "unknown_payout"
+    sentence = "there is no payout {payout}"
+
+
 class Refused(BillingError):
     """The request is well formed and the answer is no."""
 
@@ -192,6 +202,20 @@ class GrantExceeded(Refused):
 
     code = "grant_exceeded"
     sentence = "hold {hold_id} grants {granted} micro-units, {amount} were asked of it"
+
+
+class NothingPayable(Refused):
+    """Facts: party, payable, minimum (micro-units)."""
+
+    code = "nothing_payable"
+    sentence = "{party} can be paid {payable} micro-units now, and at least {minimum} at a time"
+
+
+class PayoutNotMovable(Refused):
+    """Facts: payout, status, to."""
+
+    code = "payout_not_movable"
+    sentence = "payout {payout} is {status} and cannot become {to}"
 
 
 class IdempotencyConflict(Refused):

@@ -19,7 +19,7 @@ from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff, Tier
 from billing.journal import Journal
 from billing.money import Micros, parse_amount
-from billing.storage.tables import tariff_versions
+from billing.storage.tables import tariff_versions, transfers
 from billing.storage.writer import GroupWriter
 from billing.wallet import Wallet
 
@@ -123,6 +123,14 @@ class Desk:
             ended_us=terms.priced_us + int(seconds * 1_000_000),
             evidence="ami",
         )
+
+    async def transfer_of(self, session_id: str) -> str:
+        """Return the id of the transfer that settled a session."""
+        query = select(transfers.c.id).where(
+            transfers.c.reference == session_id, transfers.c.kind == "settle"
+        )
+        async with self.engine.connect() as connection:
+            return str(await connection.scalar(query))
 
     async def spendable(self, account: str) -> Micros:
         return (await self.charging.balance(account)).spendable

@@ -19,6 +19,7 @@ from ivr.cli import (
     db,
     demo,
     doctor,
+    payout,
     report,
     serve,
     user,
@@ -26,6 +27,7 @@ from ivr.cli import (
 )
 from ivr.cli.quote import quote
 from ivr.cli.reconcile import reconcile
+from ivr.cli.statement import statement
 from ivr.cli.topup import topup
 from ivr.cli.verify import verify
 from ivr.settings import SettingsError
@@ -51,8 +53,10 @@ app.command("reconcile")(reconcile)
 app.add_typer(calls.app, name="calls")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(account.app, name="account")
+report.app.command("statement")(statement)
 app.add_typer(report.app, name="report")
 app.add_typer(voucher.app, name="voucher")
+app.add_typer(payout.app, name="payout")
 app.add_typer(user.app, name="user")
 app.add_typer(db.app, name="db")
 

@@ -1,0 +1,100 @@
+"""The statement of a party: what it had, what moved, what it has, and what of it can be paid.
+
+opening balance + movements by day and kind = closing balance, from the entries of the ledger
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.clock import moment_of
+from billing.domain.operations import AccountRef
+from billing.errors import UnknownAccount
+from billing.money import Micros
+from billing.reports import DAY_US, Span
+from billing.storage.tables import accounts, entries, transfers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """All entries of one kind on one day in UTC."""
+
+    day: date
+    kind: str
+    count: int
+    amount: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartyStatement:
+    """What moved on an account of a party in a span of days."""
+
+    party: AccountRef
+    span: Span
+    opening: Micros
+    movements: tuple[Movement, ...]
+    closing: Micros
+
+
+async def party_statement(
+    connection: AsyncConnection, party: AccountRef, span: Span
+) -> PartyStatement:
+    """Sum the entries of a party by day and kind.
+
+    Raises:
+        UnknownAccount: the party has no account in this currency.
+
+    """
+    account_id = await connection.scalar(
+        select(accounts.c.id).where(
+            accounts.c.kind == party.kind,
+            accounts.c.code == party.code,
+            accounts.c.currency == party.currency,
+        )
+    )
+    if account_id is None:
+        raise UnknownAccount(account=f"{party.kind}:{party.code}")
+    booked = entries.join(transfers, transfers.c.id == entries.c.transfer_id)
+    opening = await connection.scalar(
+        select(func.coalesce(func.sum(entries.c.amount), 0))
+        .select_from(booked)
+        .where(entries.c.account_id == account_id, transfers.c.at_us < span.from_us)
+    )
+    day = (transfers.c.at_us - transfers.c.at_us % DAY_US).label("day")
+    rows = await connection.execute(
+        select(
+            day,
+            transfers.c.kind,
+            func.count().label("movements"),
+            func.sum(entries.c.amount).label("amount"),
+        )
+        .select_from(booked)
+        .where(
+            entries.c.account_id == account_id,
+            transfers.c.at_us >= span.from_us,
+            transfers.c.at_us < span.until_us,
+        )
+        .group_by(day, transfers.c.kind)
+        .order_by(day, transfers.c.kind)
+    )
+    movements = tuple(
+        Movement(
+            day=moment_of(row.day).date(),
+            kind=row.kind,
+            count=row.movements,
+            amount=int(row.amount),
+        )
+        for row in rows
+    )
+    begin = int(opening or 0)
+    return PartyStatement(
+        party=party,
+        span=span,
+        opening=begin,
+        movements=movements,
+        closing=begin + sum(movement.amount for movement in movements),
+    )
