@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Row, TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from billing import audit_sums
 from billing.clock import moment_of
 from billing.domain.rating import RateTable, seconds_of
 from billing.domain.splits import split
@@ -114,7 +115,10 @@ _QUERIES: Final = {
 async def verify(engine: AsyncEngine) -> list[Check]:
     """Prove every invariant; a check per rule, in one snapshot of the database."""
     async with snapshot(engine) as connection:
-        checks = [await _run(connection, name, _first(query)) for name, query in _QUERIES.items()]
+        checks = [
+            await _run(connection, name, _first(query))
+            for name, query in (_QUERIES | audit_sums.QUERIES).items()
+        ]
         checks.append(await _prices(connection))
     return checks
 

@@ -114,6 +114,7 @@ class Book(Draft):
             opened_us=operation.at_us,
             expires_us=operation.expires_us,
             covered_seconds=covered,
+            sold=operation.session.sold if operation.session else None,
         )
         # After this point nothing can be refused.
         cover.hold(self, hold, taken)
@@ -206,6 +207,8 @@ class Book(Draft):
                 ),
                 lines,
             )
+        if hold.sold is not None:
+            self.sums.add(operation, hold.sold)
         self.closed.append((operation, answer))
         return answer
 

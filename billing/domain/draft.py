@@ -10,6 +10,7 @@ from typing import Final
 
 from billing.domain.operations import AccountRef, Expire, OpenHold, Settle, Settled, Void
 from billing.domain.rows import AccountRow, EntryRow, HoldRow, TransferRow
+from billing.domain.sums import Sums
 from billing.errors import UnknownAccount
 from billing.money import Micros
 
@@ -33,6 +34,7 @@ class Draft:
     new_entries: list[EntryRow] = field(default_factory=list)
     opened: list[OpenHold] = field(default_factory=list)
     closed: list[tuple[Settle | Void | Expire, Settled | None]] = field(default_factory=list)
+    sums: Sums = field(default_factory=Sums)
 
     def account(self, ref: AccountRef) -> AccountRow:
         """Find an account.

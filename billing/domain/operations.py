@@ -39,6 +39,16 @@ class Priced(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Sold:
+    """What a session sells: the key of its daily sums, but for the day."""
+
+    client: str
+    service: str
+    detail: str
+    tariff_version_id: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
     """What is written down of a session when its hold opens."""
@@ -49,6 +59,16 @@ class SessionRow:
     tariff_version_id: int
     timezone: str
     shares: tuple[Share, ...]
+
+    @property
+    def sold(self) -> Sold:
+        """What it sells."""
+        return Sold(
+            client=self.client,
+            service=self.service,
+            detail=self.detail or "",
+            tariff_version_id=self.tariff_version_id,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from billing.domain.operations import AccountRef
+from billing.domain.operations import AccountRef, Sold
 from billing.money import Micros
 
 
@@ -34,7 +34,7 @@ class AccountRow:
 
 @dataclass(slots=True, kw_only=True)
 class HoldRow:
-    """A hold as loaded, and as it will be written."""
+    """A hold as loaded, and as it will be written; `sold` is its session's, where it has one."""
 
     id: str
     account_id: int
@@ -51,6 +51,7 @@ class HoldRow:
     covered_seconds: int = 0
     balance_before: Micros | None = None
     balance_after: Micros | None = None
+    sold: Sold | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -26,13 +26,15 @@ from billing.domain.operations import (
     Post,
     Settle,
     Settled,
+    Sold,
     Void,
 )
 from billing.domain.rows import AccountRow, EntryRow, HoldRow, TransferRow
 from billing.domain.splits import Share
 from billing.errors import BillingError
 from billing.storage.drivers import run_in
-from billing.storage.statements import Find, Insert, Steps, Update, Values
+from billing.storage.report_tables import KEY, revenue_days, share_days
+from billing.storage.statements import Add, Find, Insert, Steps, Update, Values
 from billing.storage.tables import accounts, entries, holds, sessions, transfers
 
 Outcome: TypeAlias = Answer | BillingError
@@ -53,6 +55,10 @@ _FIND_HOLDS: Final = Find(
         *(f"holds.{name}" for name in _HOLD),
         "sessions.balance_before",
         "sessions.balance_after",
+        "sessions.client",
+        "sessions.service",
+        "sessions.detail",
+        "sessions.tariff_version_id",
     ),
     keys=("holds.id",),
 )
@@ -94,6 +100,10 @@ _CLOSE_SESSIONS: Final = Update(
     guard=("state", "open"),
 )  # fmt: skip
 _UPDATE_ACCOUNTS: Final = Update(accounts, columns=_ACCOUNT_STATE)
+_ADD_REVENUE: Final = Add(
+    revenue_days, keys=KEY, sums=("sessions", "talk_us", "billed_seconds", "gross")
+)
+_ADD_SHARES: Final = Add(share_days, keys=(*KEY, "kind", "account"), sums=("amount",))
 
 
 async def post_batch(connection: AsyncConnection, operations: Sequence[Operation]) -> list[Outcome]:
@@ -126,7 +136,16 @@ def _load(operations: Sequence[Operation]) -> Steps[Book]:
     holds_found: dict[str, HoldRow] = {}
     if named:
         for row in (yield _FIND_HOLDS, [(hold_id,) for hold_id in sorted(named | covering)]):
-            holds_found[row[0]] = HoldRow(**dict(zip(_HOLD_FIELDS, row, strict=True)))
+            *state, client, service, detail, tariff_version_id = row
+            hold = HoldRow(**dict(zip(_HOLD_FIELDS, state, strict=True)))
+            if client is not None:
+                hold.sold = Sold(
+                    client=client,
+                    service=service,
+                    detail=detail or "",
+                    tariff_version_id=tariff_version_id,
+                )
+            holds_found[hold.id] = hold
     stored: dict[str, TransferRow] = {}
     if keys:
         for row in (yield _FIND_TRANSFERS, [(key,) for key in keys]):
@@ -193,6 +212,8 @@ def _write(book: Book) -> Steps[None]:
         (_UPDATE_HOLDS, [(*_hold(row), row.id) for row in changed_holds]),
         (_CLOSE_SESSIONS, [_closed(op, answer) for op, answer in book.closed]),
         (_UPDATE_ACCOUNTS, [_account(row) for row in book.changed_accounts.values()]),
+        (_ADD_REVENUE, list(book.sums.revenue_rows())),
+        (_ADD_SHARES, list(book.sums.share_rows())),
     ):
         if rows:
             yield statement, rows

@@ -3,6 +3,7 @@
     Find     rows by key, for many keys at once
     Insert   many rows
     Update   many rows by id, each only where a guard still holds
+    Add      amounts to sums, each made when first added to
 
 A unit of work is a generator of steps: it yields a statement with its rows and is sent what was
 found. `drivers` runs it, in one thread hop on SQLite, or with one round trip a step on PostgreSQL.
@@ -121,6 +122,30 @@ class Update:
         return f" AND t.{self.guard[0]} {equals} '{self.guard[1]}'" if self.guard else ""
 
 
+@dataclass(frozen=True)
+class Add:
+    """Add `sums` to the rows of `keys`, the primary key; a row that is missing is made."""
+
+    table: Table
+    keys: tuple[str, ...]
+    sums: tuple[str, ...]
+
+    @cached_property
+    def sqlite(self) -> str:
+        """For one row."""
+        return f"{Insert(self.table, (*self.keys, *self.sums)).sqlite}{self._tail}"
+
+    @cached_property
+    def postgresql(self) -> str:
+        """For all rows; no two of a step may have the same keys."""
+        return f"{Insert(self.table, (*self.keys, *self.sums)).postgresql}{self._tail}"
+
+    @property
+    def _tail(self) -> str:
+        sets = (f"{name} = {self.table.name}.{name} + excluded.{name}" for name in self.sums)
+        return f" ON CONFLICT ({', '.join(self.keys)}) DO UPDATE SET {', '.join(sets)}"
+
+
 def _arrays(table: Table, names: Sequence[str]) -> str:
     return ", ".join(
         f"${number}::{array_type(table.c[name])}" for number, name in enumerate(names, 1)
@@ -134,5 +159,5 @@ class Other:
     statement: Executable
 
 
-Statement: TypeAlias = Find | Insert | Update | Other
+Statement: TypeAlias = Find | Insert | Update | Add | Other
 Steps: TypeAlias = Generator[tuple[Statement, Sequence[Any]], Found, T]  # Any: Values, or a dict

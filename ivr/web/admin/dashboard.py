@@ -40,7 +40,7 @@ async def show(request: web.Request, who: Who) -> web.Response:
     span = Span(first=today - timedelta(days=DAYS - 1), last=today)
     clients = running.deps.directory().clients
     async with running.reading() as connection:
-        sold = await sold_by_day(connection, span, list(clients))
+        sold = await sold_by_day(connection, span)
         paid_in = await topped_up(connection, Span(first=today, last=today))
         recent = await list_calls(connection, who.scope, CallFilter(), limit=RECENT)
     currencies = sorted(

@@ -1,0 +1,48 @@
+"""Daily sums of settled sessions, written by the batch that settles them.
+
+They say nothing that sessions and entries do not say; `audit` proves it. Reports read them, so a
+month of a million sessions is some thousand rows.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Text
+
+from billing.storage.tables import metadata
+
+# What a sum is of: the day in UTC on which the talk ended, and what was sold. No topic is ''.
+KEY = ("day_us", "client", "service", "detail", "tariff_version_id", "currency")
+
+revenue_days = Table(
+    "revenue_days",
+    metadata,
+    Column("day_us", BigInteger, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("tariff_version_id", BigInteger, ForeignKey("tariff_versions.id"), nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("sessions", BigInteger, nullable=False),
+    Column("talk_us", BigInteger, nullable=False),
+    Column("billed_seconds", BigInteger, nullable=False),
+    Column("gross", BigInteger, nullable=False),
+    PrimaryKeyConstraint(*KEY),
+    Index("ix_revenue_days_client_day_us", "client", "day_us"),
+)
+
+share_days = Table(
+    "share_days",
+    metadata,
+    Column("day_us", BigInteger, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("tariff_version_id", BigInteger, ForeignKey("tariff_versions.id"), nullable=False),
+    Column("currency", Text, nullable=False),
+    # The party that got the amount.
+    Column("kind", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    PrimaryKeyConstraint(*KEY, "kind", "account"),
+    Index("ix_share_days_client_day_us", "client", "day_us"),
+)
