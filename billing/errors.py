@@ -13,7 +13,8 @@
     │   ├── UnknownSession
     │   ├── UnknownVoucher
     │   ├── UnknownBatch
-    │   └── UnknownPayout
+    │   ├── UnknownPayout
+    │   └── UnknownInvoice
     ├── Refused                 the request is well formed and the answer is no
     │   ├── InsufficientFunds
     │   ├── AccountBlocked
@@ -27,6 +28,7 @@
     │   ├── VoucherDisabled
     │   ├── NothingPayable
     │   ├── PayoutNotMovable
+    │   ├── CreditExceedsInvoice
     │   └── IdempotencyConflict
     └── LedgerUnavailable       outcome unknown; retry with the same key
 
@@ -148,6 +150,13 @@ class UnknownPayout(NotFound):
     sentence = "there is no payout {payout}"
 
 
+class UnknownInvoice(NotFound):
+    """Facts: number."""
+
+    code = "unknown_invoice"
+    sentence = "there is no document with the number {number!r}"
+
+
 class Refused(BillingError):
     """The request is well formed and the answer is no."""
 
@@ -244,6 +253,13 @@ class VoucherDisabled(Refused):
 
     code = "voucher_disabled"
     sentence = "this voucher is not valid any more"
+
+
+class CreditExceedsInvoice(Refused):
+    """Facts: number, left (micro-units)."""
+
+    code = "credit_exceeds_invoice"
+    sentence = "of invoice {number} only {left} micro-units are left to be credited"
 
 
 class LedgerUnavailable(BillingError):

@@ -19,6 +19,7 @@ from sqlalchemy import (
     text,
 )
 
+import billing.storage.invoice_tables
 import billing.storage.payout_tables
 import billing.storage.report_tables
 import billing.storage.voucher_tables  # noqa: F401 - registers its tables
