@@ -12,6 +12,7 @@ import typer
 from billing.errors import BillingError
 from ivr.cli import (
     account,
+    business,
     call,
     calls,
     catalog,
@@ -54,6 +55,10 @@ app.add_typer(calls.app, name="calls")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(account.app, name="account")
 report.app.command("statement")(statement)
+report.app.command("revenue")(business.revenue)
+report.app.command("callers")(business.callers)
+report.app.command("arpu")(business.arpu)
+report.app.command("unanswered")(business.unanswered)
 app.add_typer(report.app, name="report")
 app.add_typer(voucher.app, name="voucher")
 app.add_typer(payout.app, name="payout")
