@@ -52,8 +52,6 @@ from billing.storage.invoice_tables import (
 )
 from billing.storage.tables import accounts, transfers
 
-PAGE_MAX = 500
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditNote:
@@ -298,13 +296,13 @@ class Invoicing:
             return credit_note_of(row), header
 
     async def list_invoices(
-        self, *, account: str | None = None, unpaid: bool = False, limit: int = PAGE_MAX
+        self, *, account: str | None = None, unpaid: bool = False
     ) -> list[Header]:
         """List invoices, oldest first."""
         conditions = [invoices.c.account == account] if account is not None else []
         async with self._engine.connect() as connection:
             found = await headers(connection, *conditions)
-        return [header for header in found if header.unpaid or not unpaid][:limit]
+        return [header for header in found if header.unpaid or not unpaid]
 
 
 def credit_note_of(row: Row[Any]) -> CreditNote:  # Any: a row of many column types

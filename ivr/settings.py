@@ -53,6 +53,10 @@ class Settings(BaseModel):
     node: str = "node-1"
     catalog: Path | None = None
     prompts: Path = Path(__file__).resolve().parent.parent / "asterisk-conf" / "prompts"
+    # Who sends invoices and receipts; `provider_details` says where to pay to.
+    provider_title: str = "Talkmeter"
+    provider_address: str = ""
+    provider_details: str = ""
 
     calls_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     slice_seconds: Annotated[int, Field(ge=5, le=300)] = 15

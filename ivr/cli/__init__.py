@@ -20,6 +20,7 @@ from ivr.cli import (
     db,
     demo,
     doctor,
+    invoice,
     payout,
     report,
     serve,
@@ -61,6 +62,7 @@ report.app.command("arpu")(business.arpu)
 report.app.command("unanswered")(business.unanswered)
 app.add_typer(report.app, name="report")
 app.add_typer(voucher.app, name="voucher")
+app.add_typer(invoice.app, name="invoice")
 app.add_typer(payout.app, name="payout")
 app.add_typer(user.app, name="user")
 app.add_typer(db.app, name="db")

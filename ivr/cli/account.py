@@ -1,19 +1,21 @@
-"""`talkmeter account`: add, show, list."""
+"""`talkmeter account`: add, show, list, receipt."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from billing.money import format_amount, parse_amount
 from ivr.cli import context
+from ivr.cli.files import write_document
 
 if TYPE_CHECKING:
     from billing.wallet import Account
     from ivr.settings import Settings
 
-app = typer.Typer(help="Accounts of callers: add, show, list.", no_args_is_help=True)
+app = typer.Typer(help="Accounts of callers: add, show, list, receipt.", no_args_is_help=True)
 
 
 @app.command()
@@ -59,6 +61,16 @@ def list_accounts(
         )
 
 
+@app.command()
+def receipt(
+    transfer_id: Annotated[str, typer.Argument(help="As `talkmeter topup --json` prints it.")],
+    out: Annotated[Path, typer.Option(help="Write the document to this file.")],
+) -> None:
+    """Write the receipt of a top-up, a voucher or a payment as PDF."""
+    write_document(out, context.run(_receipt(context.settings(), transfer_id)))
+    context.say(f"{transfer_id} written to {out}")
+
+
 def _document(account: Account) -> dict[str, object]:
     return {
         "account": account.code,
@@ -80,6 +92,16 @@ def _print(account: Account, *, json: bool) -> None:
         return
     for name, value in document.items():
         context.say(f"{name.replace('_', ' '):<14} {value}")
+
+
+async def _receipt(settings: Settings, transfer_id: str) -> bytes:
+    from billing.documents import receipt_pdf
+    from billing.receipts import read_receipt
+    from ivr.cli.database import database
+    from ivr.cli.issuer import issuer_of
+
+    async with database(settings) as engine:
+        return receipt_pdf(await read_receipt(engine, transfer_id), issuer_of(settings))
 
 
 async def _show(settings: Settings, code: str) -> Account:
