@@ -29,6 +29,7 @@ from ivr.cli import (
 )
 from ivr.cli.quote import quote
 from ivr.cli.reconcile import reconcile
+from ivr.cli.rerate import rerate
 from ivr.cli.statement import statement
 from ivr.cli.topup import topup
 from ivr.cli.verify import verify
@@ -50,6 +51,7 @@ app.command("doctor")(doctor.doctor)
 app.command("call")(call.call)
 app.command("quote")(quote)
 app.command("topup")(topup)
+app.command("rerate")(rerate)
 app.command("verify")(verify)
 app.command("reconcile")(reconcile)
 app.add_typer(calls.app, name="calls")
