@@ -36,6 +36,7 @@ from ivr.calls.registry import Registry
 from ivr.calls.stalls import StallWatch
 from ivr.calls.store import CallStore
 from ivr.directory.cache import DirectoryCache
+from ivr.directory.fees import charge_for_ever
 from ivr.directory.pins import verify_pin
 from ivr.flows.desk import Desk
 from ivr.flows.farewell import farewell
@@ -112,6 +113,7 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
                 "ledger": books.writer.watch,
                 "directory": books.directory.run,
                 "journal": books.charging.replay_journal,
+                "fees": lambda: charge_for_ever(books.writer, books.directory.current, clock),
             }
         )
         await stack.enter_async_context(jobs)

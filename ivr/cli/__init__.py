@@ -20,6 +20,7 @@ from ivr.cli import (
     db,
     demo,
     doctor,
+    fees,
     invoice,
     payout,
     report,
@@ -63,6 +64,7 @@ report.app.command("callers")(business.callers)
 report.app.command("arpu")(business.arpu)
 report.app.command("unanswered")(business.unanswered)
 app.add_typer(report.app, name="report")
+app.add_typer(fees.app, name="fees")
 app.add_typer(voucher.app, name="voucher")
 app.add_typer(invoice.app, name="invoice")
 app.add_typer(payout.app, name="payout")
