@@ -25,6 +25,7 @@ from ivr.directory.catalog_accounts import (
     apply_pins,
     hash_pins,
 )
+from ivr.directory.catalog_billing import apply_billing
 from ivr.directory.catalog_file import Catalog
 from ivr.directory.model import Client, Did, Topic
 from ivr.directory.rows import Applied, Row, stored, write
@@ -57,6 +58,8 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
             await _clients(connection, catalog.clients, now_us, applied)
             await _dids(connection, catalog.dids, applied)
             await apply_accounts(connection, catalog, clock, applied)
+            terms = {each.code: each.billing for each in catalog.accounts if each.billing}
+            await apply_billing(connection, terms, applied)
             await apply_phones(connection, catalog.accounts, applied)
             await apply_pins(connection, hashes, applied)
             if applied.created or applied.changed:

@@ -17,6 +17,7 @@ from billing.domain.tariffs import Tariff, Tier
 from billing.money import format_amount
 from billing.storage.tables import accounts
 from ivr.directory.catalog_accounts import CatalogConflict
+from ivr.directory.catalog_billing import billing_document, load_billing
 from ivr.directory.catalog_clients import NAMED_PARTIES
 from ivr.directory.model import Client, Did, Directory
 from ivr.directory.store import load_directory
@@ -33,6 +34,7 @@ async def export(engine: AsyncEngine) -> str:
     """
     async with engine.connect() as connection:
         directory = await load_directory(connection)
+        terms = await load_billing(connection)
         rows = (
             await connection.execute(
                 select(accounts).where(accounts.c.kind == "caller").order_by(accounts.c.code)
@@ -53,6 +55,7 @@ async def export(engine: AsyncEngine) -> str:
                 "number": row.number,
                 **({"credit_limit": format_amount(row.credit_limit)} if row.credit_limit else {}),
                 "phones": phones[row.code],
+                **({"billing": billing_document(terms[row.code])} if row.code in terms else {}),
             }
             for row in rows
         },

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from billing.domain.invoices import BillingTerms
 from billing.domain.tariffs import Tariff
 from billing.money import Micros
+from ivr.directory.catalog_billing import read_billing
 from ivr.directory.catalog_clients import read_client
 from ivr.directory.catalog_tariffs import read_tariff
 from ivr.directory.catalog_words import Taken, currency, form, named, not_negative, one_of
@@ -33,6 +35,7 @@ class CatalogAccount:
     opening_balance: Micros
     phones: tuple[str, ...]
     pin: str | None
+    billing: BillingTerms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +90,7 @@ def load_catalog(path: Path) -> Catalog:
 
 def _account(code: str, node: Node, taken: Taken) -> CatalogAccount:
     fields = node.map(
-        frozenset({"mode", "number", "credit_limit", "opening_balance", "phones", "pin"})
+        frozenset({"mode", "number", "credit_limit", "opening_balance", "phones", "pin", "billing"})
     )
     mode = fields["mode"].read(one_of("prepaid", "postpaid"), "prepaid")
     limit = fields["credit_limit"]
@@ -103,6 +106,7 @@ def _account(code: str, node: Node, taken: Taken) -> CatalogAccount:
         opening_balance=fields["opening_balance"].read(not_negative, 0),
         phones=_phones(fields["phones"], taken),
         pin=fields["pin"].read(form(PIN, "4 to 12 digits, in quotes"), "") or None,
+        billing=read_billing(fields["billing"], postpaid=mode == "postpaid"),
     )
 
 
