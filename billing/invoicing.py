@@ -30,16 +30,15 @@ from billing.money import Micros
 from billing.storage.engine import snapshot
 from billing.storage.invoice_rows import (
     Header,
-    allocate,
     caller,
     free_of_charge,
     headers,
     lock_counter,
     lock_parties,
     read_terms,
-    spare_credits,
     take_number,
     unbilled,
+    use_spare_credits,
     write_terms,
     writing,
 )
@@ -190,7 +189,8 @@ class Invoicing:
             return "", False
         movements += await free_of_charge(connection, account.id, month.from_us, month.until_us)
         number = await self._write(connection, account, month, terms, movements)
-        await _use_spare_credits(connection, account, number, now_us)
+        await lock_parties(connection, account.code, account.currency)
+        await use_spare_credits(connection, account.code, account.currency, now_us)
         return number, True
 
     async def _write(
@@ -301,8 +301,7 @@ class Invoicing:
         """List invoices, oldest first."""
         conditions = [invoices.c.account == account] if account is not None else []
         async with self._engine.connect() as connection:
-            found = await headers(connection, *conditions)
-        return [header for header in found if header.unpaid or not unpaid]
+            return await headers(connection, *conditions, unpaid=unpaid)
 
 
 def credit_note_of(row: Row[Any]) -> CreditNote:  # Any: a row of many column types
@@ -336,22 +335,3 @@ def _line(row: Row[Any]) -> Line:  # Any: a row of many column types
 def _check_postpaid(account: Row[Any]) -> None:  # Any: a row of many column types
     if account.mode != "postpaid":
         raise InvalidInput(reason=f"account {account.code} is prepaid: it gets no invoices")
-
-
-async def _use_spare_credits(
-    connection: AsyncConnection,
-    account: Row[Any],  # Any: a row of many column types
-    number: str,
-    now_us: int,
-) -> None:
-    """Let what was paid too much before pay the new invoice."""
-    await lock_parties(connection, account.code, account.currency)
-    [header] = await headers(connection, invoices.c.number == number)
-    left = header.unpaid
-    wanted: list[tuple[str, str, Micros]] = []
-    for transfer_id, spare in await spare_credits(connection, account.id):
-        part = min(spare, left)
-        if part:
-            wanted.append((transfer_id, number, part))
-            left -= part
-    await allocate(connection, wanted, now_us)

@@ -37,6 +37,7 @@ from billing.storage.invoice_rows import (
     lock_counter,
     lock_parties,
     take_number,
+    use_spare_credits,
     writing,
 )
 from billing.storage.invoice_tables import credit_notes, invoice_allocations, invoices
@@ -63,7 +64,7 @@ class Paid:
 
     @property
     def credit(self) -> Micros:
-        """What pays no invoice yet: the next one will take it."""
+        """What pays no invoice yet; it will when the next one is made."""
         return self.amount - sum(amount for _, amount in self.allocations)
 
 
@@ -96,8 +97,8 @@ class Receivables:
     ) -> Paid:
         """Book a payment once per key; it pays the named invoice, or the oldest first.
 
-        What is too much stays as credit, which the next invoice takes. An invoice that is paid in
-        full in its early days gets its discount.
+        What is too much stays as credit, which pays the oldest when the next invoice is made. An
+        invoice that is paid in full in its early days gets its discount.
 
         Raises:
             InvalidInput: no amount or key.
@@ -159,7 +160,7 @@ class Receivables:
             conditions.append(invoices.c.number == invoice)
         now_us = microseconds_of(self._clock.now())
         discounts: list[tuple[str, Micros]] = []
-        for header in await headers(connection, *conditions):
+        for header in await headers(connection, *conditions, unpaid=True):
             unpaid = header.unpaid
             discount = await self._discount(connection, header, now_us)
             if discount and amount >= unpaid - discount:
@@ -197,8 +198,8 @@ class Receivables:
         async with self._engine.connect() as connection:
             due = [
                 header
-                for header in await headers(connection, *conditions)
-                if header.unpaid and header.late_us < at_us
+                for header in await headers(connection, *conditions, unpaid=True)
+                if header.late_us < at_us
             ]
         found: list[LateFee] = []
         for header in due:
@@ -215,7 +216,9 @@ class Receivables:
             async with writing(self._engine) as connection:
                 [header] = await headers(connection, invoices.c.number == number)
                 await lock_parties(connection, header.account, header.currency)
-                # Somebody may have paid, or charged it, a moment ago.
+                # A top-up may stand ready to pay it; somebody may have charged it a moment ago.
+                now_us = microseconds_of(self._clock.now())
+                await use_spare_credits(connection, header.account, header.currency, now_us)
                 [header] = await headers(connection, invoices.c.number == number)
                 charged = select(transfers.c.id).where(transfers.c.key == key)
                 amount = header.terms.late_fee_of(header.unpaid) if header.unpaid else 0

@@ -243,7 +243,7 @@ async def free_of_charge(
 async def headers(
     connection: AsyncConnection,
     *conditions: Any,  # Any: SQL conditions
-    limit: int | None = None,
+    unpaid: bool = False,
 ) -> list[Header]:
     """Read invoices, oldest first, with what has paid them."""
     allocated = (
@@ -255,8 +255,9 @@ async def headers(
         select(invoices, allocated.label("allocated"))
         .where(*conditions)
         .order_by(invoices.c.issued_us, invoices.c.number)
-        .limit(limit)
     )
+    if unpaid:
+        query = query.where(invoices.c.total > allocated)
     return [
         Header(
             number=row.number,
@@ -305,6 +306,26 @@ async def allocate(
     ]
     if rows:
         await connection.execute(insert(invoice_allocations), rows)
+
+
+async def use_spare_credits(
+    connection: AsyncConnection, account: str, currency: str, at_us: int
+) -> None:
+    """Let what pays no invoice yet pay the open ones, oldest first; the account is locked."""
+    row = await caller(connection, account)
+    spare = await spare_credits(connection, row.id)
+    mine = (invoices.c.account == account, invoices.c.currency == currency)
+    wanted: list[tuple[str, str, Micros]] = []
+    for header in await headers(connection, *mine, unpaid=True) if spare else []:
+        left = header.unpaid
+        while left and spare:
+            transfer_id, credit = spare.pop(0)
+            part = min(left, credit)
+            wanted.append((transfer_id, header.number, part))
+            left -= part
+            if credit > part:
+                spare.insert(0, (transfer_id, credit - part))
+    await allocate(connection, wanted, at_us)
 
 
 # The same words in both databases, where SQLAlchemy has two.

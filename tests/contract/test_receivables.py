@@ -81,7 +81,9 @@ async def test_payments_at_once_never_pay_an_invoice_twice(office: Office) -> No
     assert await office.desk.proved()
 
 
-async def test_too_much_stays_as_credit_that_the_next_invoice_takes(office: Office) -> None:
+async def test_too_much_stays_as_credit_that_pays_the_oldest_with_the_next_invoice(
+    office: Office,
+) -> None:
     done = await pay(office, "11", invoice="2026-000001")
     await office.charge("bob", "0.40", "fee")
     await office.charge("bob", "2", "fee")
@@ -90,8 +92,8 @@ async def test_too_much_stays_as_credit_that_the_next_invoice_takes(office: Offi
     number = await office.bill("bob", MAY)
 
     assert (done.allocations, done.credit) == ((("2026-000001", 10 * DOLLAR),), DOLLAR)
-    assert await unpaid(office) == [0, 6 * DOLLAR]
-    assert await office.unpaid(number) == 1_400_000
+    assert await unpaid(office) == [0, 5 * DOLLAR]
+    assert await office.unpaid(number) == 2_400_000
     assert await office.desk.proved()
 
 
@@ -208,7 +210,19 @@ async def test_the_credit_of_a_paid_invoice_pays_another(office: Office) -> None
 
     number = await office.bill("bob", MAY)
 
+    assert await unpaid(office) == [0, 0]
     assert await office.unpaid(number) == 0
+    assert await office.desk.proved()
+
+
+async def test_a_top_up_pays_before_a_late_fee_is_charged(office: Office) -> None:
+    await office.desk.wallet.top_up("bob", 11 * DOLLAR, key="k", actor="test")
+    office.until(2026, 5, 20)
+
+    fees = await office.receivables.late_fees(at_us=microseconds_of(office.desk.clock.now()))
+
+    assert fees == []
+    assert await unpaid(office) == [0, 5 * DOLLAR]
     assert await office.desk.proved()
 
 
