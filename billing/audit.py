@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Row, TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing import audit_invoices, audit_sums
+from billing import audit_invoices, audit_refunds, audit_sums
 from billing.clock import moment_of
 from billing.domain.rating import RateTable, seconds_of
 from billing.domain.splits import split
@@ -117,7 +117,9 @@ async def verify(engine: AsyncEngine) -> list[Check]:
     async with snapshot(engine) as connection:
         checks = [
             await _run(connection, name, _first(query))
-            for name, query in (_QUERIES | audit_sums.QUERIES | audit_invoices.QUERIES).items()
+            for name, query in (
+                _QUERIES | audit_refunds.QUERIES | audit_sums.QUERIES | audit_invoices.QUERIES
+            ).items()
         ]
         checks.append(await _prices(connection))
     return checks

@@ -27,6 +27,7 @@
     │   ├── VoucherExpired
     │   ├── VoucherDisabled
     │   ├── NothingPayable
+    │   ├── NothingToRefund
     │   ├── PayoutNotMovable
     │   ├── CreditExceedsInvoice
     │   └── IdempotencyConflict
@@ -225,6 +226,13 @@ class PayoutNotMovable(Refused):
 
     code = "payout_not_movable"
     sentence = "payout {payout} is {status} and cannot become {to}"
+
+
+class NothingToRefund(Refused):
+    """Facts: session_id, left (micro-units)."""
+
+    code = "nothing_to_refund"
+    sentence = "of session {session_id} {left} micro-units can be refunded"
 
 
 class IdempotencyConflict(Refused):

@@ -114,6 +114,25 @@ def split(amount: Micros, shares: Sequence[Share]) -> tuple[Part, ...]:
     return _table(tuple(shares)).parts(amount)
 
 
+def apportion(amount: Micros, weights: Sequence[int]) -> list[Micros]:
+    """Divide an amount in proportion to weights by the largest remainder.
+
+    No part exceeds its weight where the amount does not exceed their sum; all of it takes all.
+
+    Raises:
+        InvalidShares: a weight is negative, or all are zero.
+
+    """
+    total = sum(weights)
+    if total <= 0 or any(weight < 0 for weight in weights):
+        raise InvalidShares(reason="nothing to divide by")
+    floors = [divmod(amount * weight, total) for weight in weights]
+    left = amount - sum(floor for floor, _ in floors)
+    order = sorted(range(len(floors)), key=lambda index: -floors[index][1])
+    extra = frozenset(order[:left])
+    return [floor + (index in extra) for index, (floor, _) in enumerate(floors)]
+
+
 @lru_cache(maxsize=TABLES_MAX)
 def _table(shares: tuple[Share, ...]) -> SplitTable:
     return SplitTable(shares)

@@ -1,4 +1,4 @@
-"""`talkmeter calls`: list, show and hang up."""
+"""`talkmeter calls`: list, show, refund and hang up."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import typer
 from ivr.cli import context
 
 if TYPE_CHECKING:
+    from billing.money import Micros
+    from billing.refunds import Refund
     from ivr.calls.history import CallRecord
     from ivr.settings import Settings
 
-app = typer.Typer(help="Calls: list, show, hang up.", no_args_is_help=True)
+app = typer.Typer(help="Calls: list, show, refund, hang up.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -53,6 +55,46 @@ def show(call_id: str, json: context.JsonFlag = False) -> None:
 
 
 @app.command()
+def refund(
+    call_id: str,
+    reason: Annotated[str, typer.Option(help="Why; shown in the statement.")],
+    key: Annotated[str, typer.Option(help="The same key never refunds twice.")],
+    amount: Annotated[str | None, typer.Option(help="All that is left by default.")] = None,
+    goodwill: Annotated[
+        bool, typer.Option("--goodwill", help="The provider pays alone; parties keep their shares.")
+    ] = False,
+    json: context.JsonFlag = False,
+) -> None:
+    """Give money back for a call; every party gives back its share."""
+    from billing.money import format_amount, parse_amount
+
+    wanted = None if amount is None else parse_amount(amount)
+    done = context.run(_refund(context.settings(), call_id, key, reason, wanted, goodwill))
+    parts = [
+        {"party": party.kind, "account": party.code, "amount": format_amount(part)}
+        for party, part in done.parts
+    ]
+    if json:
+        context.emit(
+            {
+                "transfer_id": done.transfer_id,
+                "call_id": done.session_id,
+                "account": done.account,
+                "kind": done.kind,
+                "amount": format_amount(done.amount),
+                "currency": done.currency,
+                "parts": parts,
+                "replayed": done.replayed,
+            }
+        )
+        return
+    word = "was given back before" if done.replayed else "given back"
+    context.say(f"{done.account}: {format_amount(done.amount)} {done.currency} {word}")
+    for part in parts:
+        context.say(f"  {part['party']:<10} {part['account']:<16} {part['amount']:>14}")
+
+
+@app.command()
 def hangup(call_id: str) -> None:
     """End a live call."""
     from ivr.cli.api import ServiceApi, ServiceNotRunning
@@ -63,6 +105,19 @@ def hangup(call_id: str) -> None:
         context.fail(f"no service answers ({error}); start it with `make run` or `talkmeter serve`")
     if not found:
         context.fail(f"the call {call_id} is not live")
+
+
+async def _refund(
+    settings: Settings, call_id: str, key: str, reason: str, amount: Micros | None, goodwill: bool
+) -> Refund:
+    from billing.clock import SystemClock
+    from billing.refunds import Refunds
+    from ivr.cli.database import database
+
+    async with database(settings) as engine:
+        return await Refunds(engine=engine, clock=SystemClock()).refund(
+            call_id, key=key, actor="cli", reason=reason, amount=amount, goodwill=goodwill
+        )
 
 
 async def _recent(settings: Settings, limit: int, before: str | None) -> list[CallRecord]:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from billing import reports
 from billing.money import format_amount
 from billing.wallet import Account
 from ivr.calls.history import moment
 from ivr.directory.callers import set_phones_and_pin
 from ivr.web.api import models
-from ivr.web.api.gate import Answer, Ask
+from ivr.web.api.gate import Answer, Ask, idempotency_key
 from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.queries import accounts as queries
-
-IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
-KEY: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
 
 
 async def list_accounts(ask: Ask) -> Answer:
@@ -79,15 +73,10 @@ async def add_account(ask: Ask) -> Answer:
 async def top_up(ask: Ask) -> Answer:
     """Add money to an account, once per key."""
     assert isinstance(ask.body, models.TopUp)
-    key = ask.request.headers.get(IDEMPOTENCY_HEADER, "")
-    if not KEY.fullmatch(key):
-        raise Refusal(
-            "missing_key", "Send one of 1 to 100 visible ASCII characters, new for each top-up."
-        )
     done = await ask.web.deps.wallet.top_up(
         ask.named("account"),
         ask.body.amount,
-        key=key,
+        key=idempotency_key(ask),
         actor=ask.who.login,
         memo=ask.body.reason,
     )

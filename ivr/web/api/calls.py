@@ -8,9 +8,10 @@ import structlog
 
 from billing.clock import MICROSECONDS
 from billing.money import Micros, format_amount
+from billing.refunds import Refunds
 from ivr.calls.history import moment
 from ivr.web.api import models
-from ivr.web.api.gate import Answer, Ask
+from ivr.web.api.gate import Answer, Ask, idempotency_key
 from ivr.web.explain import explain
 from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
@@ -111,6 +112,39 @@ async def hang_up(ask: Ask) -> Answer:
     log.info("call ended by operator", call_id=call_id, actor=ask.who.login)
     await ask.web.note(ask.who, "hang up", call_id)
     return Answer(model=models.HangUpAsked(call_id=call_id))
+
+
+async def refund(ask: Ask) -> Answer:
+    """Give money back for a call, once per key."""
+    assert isinstance(ask.body, models.NewRefund)
+    deps = ask.web.deps
+    done = await Refunds(engine=deps.engine, clock=deps.clock).refund(
+        ask.named("call_id"),
+        key=idempotency_key(ask),
+        actor=ask.who.login,
+        reason=ask.body.reason,
+        amount=ask.body.amount,
+        goodwill=ask.body.goodwill,
+    )
+    if not done.replayed:
+        after = f"{format_amount(done.amount)} {done.currency}"
+        await ask.web.note(ask.who, done.kind, done.session_id, after=after)
+    model = models.Refund(
+        transfer_id=done.transfer_id,
+        call_id=done.session_id,
+        account=done.account,
+        kind="goodwill" if done.kind == "goodwill" else "refund",
+        amount=format_amount(done.amount),
+        currency=done.currency,
+        reason=done.reason,
+        parts=tuple(
+            models.Share(party=party.kind, account=party.code, amount=format_amount(part))
+            for party, part in done.parts
+        ),
+        at=moment(done.at_us) or "",
+        replayed=done.replayed,
+    )
+    return Answer(model=model, status=200 if done.replayed else 201)
 
 
 def _call(

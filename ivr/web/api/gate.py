@@ -6,6 +6,7 @@ goes out and writes its part of the OpenAPI document, so that none of them can d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,8 @@ from ivr.web.tokens import CLI_LOGIN, bearer, find_token, is_cli
 BASE: Final = "/api/v1"
 BAD_TOKENS_MAX: Final = 100
 JSON: Final = "application/json"
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+KEY: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
 
 
 class NoQuery(Input):
@@ -74,6 +77,21 @@ class Operation:
     statuses: tuple[int, ...] = (200,)
     needs_key: bool = False
     problems: tuple[str, ...] = ()
+
+
+def idempotency_key(ask: Ask) -> str:
+    """Read the key that the caller of the API made for this one movement of money.
+
+    Raises:
+        Refusal: there is none.
+
+    """
+    key = ask.request.headers.get(IDEMPOTENCY_HEADER, "")
+    if not KEY.fullmatch(key):
+        raise Refusal(
+            "missing_key", "Send one of 1 to 100 visible ASCII characters, new for each movement."
+        )
+    return key
 
 
 def guarded(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

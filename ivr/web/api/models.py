@@ -99,12 +99,38 @@ class TopUp(Input):
     reason: Line | None = None
 
 
+class NewRefund(Input):
+    """Money to be given back; all that is left of the call without an amount.
+
+    By `goodwill` the provider pays alone and all parties keep their shares.
+    """
+
+    amount: TopUpAmount | None = None
+    reason: Line
+    goodwill: bool = False
+
+
 class Share(Output):
     """What one party got of a call."""
 
     party: str
     account: str
     amount: Money
+
+
+class Refund(Output):
+    """Money given back for a call; `parts` says by whom."""
+
+    transfer_id: str
+    call_id: str
+    account: str
+    kind: Literal["refund", "goodwill"]
+    amount: Money
+    currency: str
+    reason: str
+    parts: tuple[Share, ...]
+    at: Moment
+    replayed: bool
 
 
 class ChargeLine(Output):

@@ -11,8 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from ivr.web.api.accounts import IDEMPOTENCY_HEADER
-from ivr.web.api.gate import BASE, Operation
+from ivr.web.api.gate import BASE, IDEMPOTENCY_HEADER, Operation
 from ivr.web.problems import KNOWN
 
 Json = dict[str, Any]  # Any: a JSON document
