@@ -10,16 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, Table, and_, func, select, tuple_
+from sqlalchemy import Column, Table, and_, func, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.errors import InvalidInput
 from billing.money import Micros
-from billing.reports import Span
+from billing.reports import DAY_US, Span
 from billing.storage.report_tables import revenue_days, share_days
-from billing.storage.tables import accounts, clients, sessions, tariff_versions
+from billing.storage.tables import (
+    accounts,
+    clients,
+    entries,
+    sessions,
+    tariff_versions,
+    transfers,
+)
 
 PAGE_MAX: Final = 1_000
+CORRECTIONS: Final = ("refund", "goodwill", "rerate")
 # What revenue can be grouped by, and the columns of the daily sums that make it.
 GROUPS: Final = {
     "client": ("client",),
@@ -32,7 +40,11 @@ GROUPS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevenueRow:
-    """What one group earned; `shares` is by kind of party, tax among them."""
+    """What one group earned; `shares` is by kind of party, tax among them.
+
+    `corrected` is what refunds and re-ratings of these days changed, of talks of any day: below
+    zero for what went back to callers. Neither `gross` nor `shares` has it in.
+    """
 
     key: tuple[str, ...]
     currency: str
@@ -40,6 +52,7 @@ class RevenueRow:
     talk_us: int
     billed_seconds: int
     gross: Micros
+    corrected: Micros
     shares: dict[str, Micros]
 
     @property
@@ -118,6 +131,7 @@ async def revenue(
     shares = await _shares(
         connection, by, span, client, first=rows[0][:width], last=rows[-1][:width]
     )
+    corrected = await _corrected(connection, by, span, client)
     return [
         RevenueRow(
             key=tuple(map(str, row[: width - 1])),
@@ -126,6 +140,7 @@ async def revenue(
             talk_us=int(row.talk_us),
             billed_seconds=int(row.billed_seconds),
             gross=int(row.gross),
+            corrected=corrected.get(tuple(row[:width]), 0),
             shares=shares.get(tuple(row[:width]), {}),
         )
         for row in rows
@@ -269,6 +284,47 @@ async def _shares(
     for *place, kind, amount in rows:
         found.setdefault(tuple(place), {})[kind] = int(amount)
     return found
+
+
+async def _corrected(
+    connection: AsyncConnection, by: str, span: Span, client: str | None
+) -> dict[tuple[Any, ...], Micros]:
+    """Sum by the same key what callers paid more or less after the settlement."""
+    at_us = transfers.c.at_us
+    columns: dict[str, tuple[Any, ...]] = {
+        "client": (sessions.c.client,),
+        "did": (sessions.c.client, sessions.c.service),
+        "topic": (
+            sessions.c.client,
+            sessions.c.service,
+            func.coalesce(sessions.c.detail, "").label("detail"),
+        ),
+        "tariff": (tariff_versions.c.name,),
+        "day": ((at_us - at_us % DAY_US).label("day"),),
+    }
+    key = (*columns[by], sessions.c.currency)
+    query = (
+        select(*key, func.sum(-entries.c.amount).label("amount"))
+        .select_from(
+            transfers.join(entries, entries.c.transfer_id == transfers.c.id)
+            .join(
+                sessions,
+                (sessions.c.id == transfers.c.reference)
+                & (sessions.c.account_id == entries.c.account_id),
+            )
+            .join(tariff_versions, tariff_versions.c.id == sessions.c.tariff_version_id)
+        )
+        .where(
+            # As literals, for the partial index of corrections.
+            transfers.c.kind.in_([literal_column(f"'{kind}'") for kind in CORRECTIONS]),
+            at_us >= span.from_us,
+            at_us < span.until_us,
+        )
+        .group_by(*key)
+    )
+    if client is not None:
+        query = query.where(sessions.c.client == client)
+    return {tuple(place): int(amount) for *place, amount in await connection.execute(query)}
 
 
 def _ended(span: Span, client: str | None) -> Any:  # Any: an SQL condition

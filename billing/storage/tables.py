@@ -88,6 +88,13 @@ transfers = Table(
     Column("at_us", BigInteger, nullable=False),
     Index("ix_transfers_reference", "reference"),
     Index("ix_transfers_at_us", "at_us"),
+    # What was corrected after it was settled is little; reports must find it without all others.
+    Index(
+        "ix_transfers_corrections",
+        "at_us",
+        sqlite_where=text("kind IN ('refund', 'goodwill', 'rerate')"),
+        postgresql_where=text("kind IN ('refund', 'goodwill', 'rerate')"),
+    ),
 )
 
 entries = Table(

@@ -29,8 +29,15 @@ NAMES = {
     "day": ("day",),
 }
 REVENUE = (
-    "currency", "calls", "talk_seconds", "billed_seconds", "gross", *KINDS, "margin_percent",
-)  # fmt: skip
+    "currency",
+    "calls",
+    "talk_seconds",
+    "billed_seconds",
+    "gross",
+    "corrected",
+    *KINDS,
+    "margin_percent",
+)
 
 
 def revenue(
@@ -147,6 +154,7 @@ def _revenue(keys: tuple[str, ...], row: RevenueRow) -> dict[str, object]:
         "talk_seconds": row.talk_us // 1_000_000,
         "billed_seconds": row.billed_seconds,
         "gross": format_amount(row.gross),
+        "corrected": format_amount(row.corrected),
         **{kind: format_amount(row.shares.get(kind, 0)) for kind in KINDS},
         "margin_percent": f"{whole}.{part:02d}",
     }

@@ -15,6 +15,7 @@ from billing.business import count_callers, revenue, top_callers
 from billing.clock import microseconds_of
 from billing.domain.tariffs import Tariff
 from billing.errors import InvalidInput
+from billing.refunds import Refunds
 from billing.reports import Span
 from billing.storage.tables import clients
 from ivr.calls.unanswered import unanswered
@@ -89,6 +90,22 @@ async def test_revenue_by_anything_that_is_sold(
     assert [(row.key, row.sessions, row.gross) for row in rows] == expected
     assert all(sum(row.shares.values()) == row.gross for row in rows)
     assert {row.margin_basis_points for row in rows} == {3_000}
+
+
+@pytest.mark.parametrize("by", ["client", "did", "topic", "tariff", "day"])
+async def test_a_refund_is_told_beside_the_gross_of_its_day(desk: Desk, by: str) -> None:
+    refunds = Refunds(engine=desk.engine, clock=desk.clock)
+    await refunds.refund("s3", key="k", actor="op", reason="bad line", amount=100_000)
+    today = desk.clock.now().date()
+    whole = Span(first=MONTH.first, last=today)
+
+    async with desk.engine.connect() as connection:
+        rows = await revenue(connection, whole, by=by)
+        before = await revenue(connection, MONTH, by=by)
+
+    assert sum(row.corrected for row in rows) == -100_000
+    assert sum(row.gross for row in rows) == 13_000_000
+    assert not any(row.corrected for row in before)
 
 
 @pytest.mark.parametrize("by", ["client", "did", "topic", "tariff", "day"])
