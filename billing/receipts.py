@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.domain.invoices import PAID_IN
 from billing.errors import InvalidInput, UnknownInvoice
 from billing.money import Micros
 from billing.storage.engine import snapshot
 from billing.storage.invoice_rows import read_terms
 from billing.storage.tables import accounts, entries, transfers
-
-# Transfers for which somebody has paid.
-PAID_KINDS: Final = frozenset({"top_up", "voucher", "payment"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +52,7 @@ async def read_receipt(engine: AsyncEngine, transfer_id: str) -> Receipt:
         row = (await connection.execute(query)).first()
         if row is None:
             raise UnknownInvoice(number=transfer_id)
-        if row.kind not in PAID_KINDS or row.amount < 0:
+        if row.kind not in PAID_IN or row.amount < 0:
             raise InvalidInput(reason="only a top-up, a voucher or a payment has a receipt")
         terms = await read_terms(connection, row.code)
     return Receipt(

@@ -14,6 +14,7 @@ from sqlalchemy import Column, Table, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clock import microseconds_of, moment_of
+from billing.domain.invoices import PAID_IN
 from billing.money import Micros
 from billing.storage.report_tables import revenue_days, share_days
 from billing.storage.tables import accounts, entries, transfers
@@ -202,7 +203,7 @@ async def totals(connection: AsyncConnection, span: Span) -> Totals:
             )
         )
         .where(
-            transfers.c.kind == "top_up",
+            transfers.c.kind.in_(PAID_IN),
             transfers.c.at_us >= span.from_us,
             transfers.c.at_us < span.until_us,
         )

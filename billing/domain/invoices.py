@@ -25,6 +25,8 @@ CREDIT_SERIES: Final = "CN"
 CYCLES: Final = ("beginning", "end")
 # Transfers that pay invoices; all others of an account are billed.
 CREDITS: Final = frozenset({"payment", "top_up", "voucher", "opening", "discount", "credit_note"})
+# Those for which somebody has paid.
+PAID_IN: Final = frozenset({"payment", "top_up", "voucher"})
 # Fees of a whole month: an account of the cycle `beginning` pays them in advance.
 FIXED_FEES: Final = frozenset({"fee", "plan", "plan_fee", "subscription"})
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)

@@ -49,6 +49,10 @@ KINDS: Final = {
     "opening": "Opening balance",
     "payout": "Payout",
     "fee": "Fee",
+    "voucher": "Voucher",
+    "payment": "Payment",
+    "discount": "Early-payment discount",
+    "credit_note": "Credit note",
 }
 EVIDENCE: Final = {
     "ami": "Asterisk's bridge events",

@@ -20,6 +20,7 @@ from billing.errors import (
     VoucherExpired,
     VoucherUsed,
 )
+from billing.reports import Span, totals
 from billing.storage.tables import transfers
 from billing.storage.voucher_tables import vouchers
 from billing.vouchers import Redeemed, Vouchers
@@ -227,3 +228,13 @@ async def test_what_no_batch_can_be_is_refused(desk: Desk, shop: Vouchers, wrong
         await batch(shop, **wrong)
 
     assert await shop.batches() == []
+
+
+async def test_a_redeemed_voucher_counts_as_paid_in(desk: Desk, shop: Vouchers) -> None:
+    await shop.redeem("alice", (await batch(shop)).codes[0])
+    today = desk.clock.now().date()
+
+    async with desk.engine.connect() as connection:
+        found = await totals(connection, Span(first=today, last=today))
+
+    assert found.topped_up == 11_000_000

@@ -9,6 +9,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clock import moment_of
+from billing.domain.invoices import PAID_IN
 from billing.money import Micros
 from billing.reports import Span
 from billing.storage.report_tables import revenue_days
@@ -69,7 +70,7 @@ async def topped_up(connection: AsyncConnection, span: Span) -> dict[str, Micros
         .where(
             transfers.c.at_us >= span.from_us,
             transfers.c.at_us < span.until_us,
-            transfers.c.kind == "top_up",
+            transfers.c.kind.in_(PAID_IN),
         )
         .group_by(accounts.c.currency)
     )
