@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ClientOption = Annotated[str | None, typer.Option(help="Only this client.")]
-KINDS = ("provider", "client", "reseller", "referrer", "tax")
+# What each kind of party got; a client is also a key of rows.
+KINDS = ("provider", "client", "reseller", "referrer")
 NAMES = {
     "client": ("client",),
     "did": ("client", "did"),
@@ -35,7 +36,8 @@ REVENUE = (
     "billed_seconds",
     "gross",
     "corrected",
-    *KINDS,
+    *(f"{kind}_share" for kind in KINDS),
+    "tax",
     "margin_percent",
 )
 
@@ -155,7 +157,8 @@ def _revenue(keys: tuple[str, ...], row: RevenueRow) -> dict[str, object]:
         "billed_seconds": row.billed_seconds,
         "gross": format_amount(row.gross),
         "corrected": format_amount(row.corrected),
-        **{kind: format_amount(row.shares.get(kind, 0)) for kind in KINDS},
+        **{f"{kind}_share": format_amount(row.shares.get(kind, 0)) for kind in KINDS},
+        "tax": format_amount(row.shares.get("tax", 0)),
         "margin_percent": f"{whole}.{part:02d}",
     }
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from billing.reports import Span, SplitRow
     from ivr.settings import Settings
 
-app = typer.Typer(help="Reports: split.", no_args_is_help=True)
+app = typer.Typer(
+    help="Reports: split, revenue, callers, ARPU, unanswered calls, statements.",
+    no_args_is_help=True,
+)
 TEXTS = ("client", "did", "topic", "currency")
 PARTIES = ("provider", "client", "reseller", "referrer", "tax")
 
