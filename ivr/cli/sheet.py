@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -16,6 +17,7 @@ from ivr.cli import context
 from ivr.spreadsheet import harmless
 
 FORMATS: Final = ("table", "json", "csv")
+NUMBER: Final = re.compile(r"-?\d*(?:\.\d+)?", re.ASCII)
 
 First = Annotated[
     datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC).")
@@ -53,7 +55,9 @@ def show(
     if output == "csv":
         writer = csv.writer(sys.stdout)
         writer.writerow(columns)
-        writer.writerows([harmless(cell) for cell in line] for line in cells)
+        writer.writerows(
+            [cell if _is_number(cell) else harmless(cell) for cell in line] for line in cells
+        )
         return
     if not rows:
         context.say("nothing in this time")
@@ -74,7 +78,7 @@ def _cell(value: object) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return not text.strip("0123456789.-")
+    return NUMBER.fullmatch(text) is not None
 
 
 def _day(day: date) -> str:

@@ -8,10 +8,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from billing.reports import Span
+from ivr.cli.sheet import show
 from ivr.sandbox.configure import free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -85,6 +88,25 @@ def test_verify_proves_a_sound_ledger_and_names_what_breaks_one(state: Path) -> 
     failed = [check for check in json.loads(broken.stdout)["checks"] if not check["ok"]]
     assert [check["name"] for check in failed] == ["each balance equals the sum of its entries"]
     assert "alice" in failed[0]["rows"][0]
+
+
+def test_a_sheet_keeps_numbers_and_disarms_formulas(capsys: pytest.CaptureFixture[str]) -> None:
+    span = Span(first=date(2026, 11, 1), last=date(2026, 11, 2))
+    rows = [{"name": "=1+1", "amount": "-0.01"}, {"name": "acme", "amount": "12.50"}]
+
+    show(rows, ("name", "amount"), "csv", span)
+    show(rows, ("name", "amount"), "table", span)
+    show([], ("name", "amount"), "table", span)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "name,amount",
+        "'=1+1,-0.01",
+        "acme,12.50",
+        "name  amount",
+        "=1+1   -0.01",
+        "acme   12.50",
+        "nothing in this time",
+    ]
 
 
 def test_the_split_report_of_nothing_is_empty_in_every_format(state: Path) -> None:
