@@ -57,7 +57,7 @@ class _Column:
 
 _COLUMNS: Final = (
     _Column(title="Description", width=68, align=Align.L),
-    _Column(title="Calls", width=14, align=Align.R),
+    _Column(title="Count", width=14, align=Align.R),
     _Column(title="Time", width=20, align=Align.R),
     _Column(title="Net", width=24, align=Align.R),
     _Column(title="Tax", width=20, align=Align.R),
@@ -241,7 +241,7 @@ class _Paper(FPDF):
         self.set_fill_color(246)
         sold = line.service is not None
         cells = (
-            str(line.quantity) if sold else "",
+            str(line.quantity) if sold or line.quantity > 1 else "",
             _time(line.billed_seconds) if sold else "",
             format_amount(line.net),
             format_amount(line.tax),

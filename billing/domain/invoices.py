@@ -29,6 +29,12 @@ CREDITS: Final = frozenset({"payment", "top_up", "voucher", "opening", "discount
 PAID_IN: Final = frozenset({"payment", "top_up", "voucher"})
 # Fees of a whole month: an account of the cycle `beginning` pays them in advance.
 FIXED_FEES: Final = frozenset({"fee", "plan", "plan_fee", "subscription"})
+# Their reasons alone would not tell what they are.
+KIND_WORDS: Final = {
+    "refund": "Refund",
+    "goodwill": "Refund by goodwill",
+    "adjustment": "Correction",
+}
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -197,19 +203,32 @@ def _in_advance(movement: Movement, month: Month) -> bool:
 
 
 def lines_of(movements: Iterable[Movement]) -> tuple[Line, ...]:
-    """Sum sessions by service, detail and tariff; all else stands line by line."""
+    """Sum sessions by service, detail and tariff, and all else that has the same words."""
     sold: dict[tuple[str, str, str], list[Movement]] = {}
-    others: list[Line] = []
+    others: dict[tuple[str, str], list[Movement]] = {}
     for movement in movements:
         if movement.service is not None and movement.kind == "settle":
             key = (movement.service, movement.detail or "", movement.tariff or "")
             sold.setdefault(key, []).append(movement)
         else:
-            text = movement.memo or movement.kind.replace("_", " ")
-            net = -movement.amount - movement.tax
-            others.append(Line(kind=movement.kind, text=text, net=net, tax=movement.tax))
+            others.setdefault((movement.kind, _words(movement)), []).append(movement)
     calls = [_calls(key, group) for key, group in sorted(sold.items())]
-    return (*calls, *others)
+    rest = [_others(key, group) for key, group in others.items()]
+    return (*calls, *rest)
+
+
+def _words(movement: Movement) -> str:
+    kind = KIND_WORDS.get(movement.kind)
+    if kind and movement.memo:
+        return f"{kind}: {movement.memo}"
+    return movement.memo or kind or movement.kind.replace("_", " ")
+
+
+def _others(key: tuple[str, str], group: Sequence[Movement]) -> Line:
+    kind, text = key
+    tax = sum(movement.tax for movement in group)
+    net = total_of(group) - tax
+    return Line(kind=kind, text=text, quantity=len(group), net=net, tax=tax)
 
 
 def _calls(key: tuple[str, str, str], group: Sequence[Movement]) -> Line:

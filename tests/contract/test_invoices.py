@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.domain.invoices import BillingTerms, Month
 from billing.errors import InvalidInput, UnknownAccount, UnknownInvoice
 from billing.invoicing import Invoicing
+from billing.refunds import Refunds
 from tests.books import flat, open_desk
 from tests.invoices import APRIL, CHEAP, MARCH, TAXED, Office, open_office
 
@@ -223,3 +224,21 @@ async def test_an_invoice_is_never_changed(office: Office, statement: str) -> No
     with pytest.raises(DBAPIError, match="never changed"):
         async with office.desk.engine.begin() as connection:
             await connection.execute(text(statement))
+
+
+async def test_a_refund_after_the_invoice_is_on_the_next_with_its_tax(office: Office) -> None:
+    await office.call("bob", 60, shares=TAXED)
+    office.until(2026, 4, 1)
+    await office.bill("bob", MARCH)
+    refunds = Refunds(engine=office.desk.engine, clock=office.desk.clock)
+    await refunds.refund("call-1-bob", key="k", actor="test", reason="bad line", amount=100_000)
+    await office.call("bob", 60, shares=TAXED)
+    office.until(2026, 5, 1)
+
+    invoice = await office.invoicing.invoice(await office.bill("bob", APRIL))
+
+    assert [(line.text, line.net, line.tax) for line in invoice.lines] == [
+        ("Calls to 18005550100, Billing", 480_000, 120_000), ("Refund: bad line", -80_000, -20_000),
+    ]  # fmt: skip
+    assert invoice.header.total == 500_000
+    assert await office.desk.proved()

@@ -93,6 +93,20 @@ def test_sessions_are_summed_and_the_rest_stands_alone() -> None:
     )  # fmt: skip
 
 
+def test_what_has_the_same_words_shares_a_line() -> None:
+    def refund(memo: str | None, kind: str = "refund") -> Movement:
+        return Movement(transfer_id="r", kind=kind, at_us=1, amount=3, tax=-1, memo=memo)
+
+    lines = lines_of([refund("bad line"), refund("bad line"), refund(None),
+                      refund("rated again: may", kind="rerate")])  # fmt: skip
+
+    assert lines == (
+        Line(kind="refund", text="Refund: bad line", quantity=2, net=-4, tax=-2),
+        Line(kind="refund", text="Refund", net=-2, tax=-1),
+        Line(kind="rerate", text="rated again: may", net=-2, tax=-1),
+    )
+
+
 def test_terms_say_when_and_how_much() -> None:
     terms = BillingTerms(
         terms_days=45, late_fee=100, late_fee_bp=150, early_discount_bp=200, early_days=10
