@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 import billing.storage.invoice_tables
+import billing.storage.party_tables
 import billing.storage.payout_tables
 import billing.storage.report_tables
 import billing.storage.voucher_tables  # noqa: F401 - registers its tables

@@ -221,14 +221,22 @@ def _write(book: Book) -> Steps[None]:
 
 def shares_json(shares: Sequence[Share]) -> str:
     """Write shares as the tables keep them."""
-    return json.dumps([[share.kind, share.account, share.basis_points] for share in shares])
+    return json.dumps([_share_json(share) for share in shares])
+
+
+def _share_json(share: Share) -> list[object]:
+    written: list[object] = [share.kind, share.account, share.basis_points]
+    if share.plain:
+        return written
+    more = {"fixed_fee": share.fixed_fee, "of": share.of}
+    return [*written, {name: value for name, value in more.items() if value}]
 
 
 def shares_from_json(text: str) -> tuple[Share, ...]:
     """Read what `shares_json` wrote."""
     return tuple(
-        Share(kind=kind, account=account, basis_points=points)
-        for kind, account, points in json.loads(text)
+        Share(kind=kind, account=account, basis_points=points, **(more[0] if more else {}))
+        for kind, account, points, *more in json.loads(text)
     )
 
 

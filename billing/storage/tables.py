@@ -162,7 +162,8 @@ clients = Table(
     Column("code", Text, primary_key=True),
     Column("title", Text, nullable=False),
     Column("currency", Text, nullable=False),
-    # JSON: [["provider", "provider", 3000], ["client", "acme", 7000]] = kind, account code, bps
+    # JSON: [["provider", "provider", 3000], ["client", "acme", 7000]] = kind, account code, bps;
+    # a fourth value {"fixed_fee": …, "of": …} only where there is one
     Column("shares", Text, nullable=False),
     Column("created_us", BigInteger, nullable=False),
 )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from billing.agreements import agreement_json, newest_agreements, write_agreements
 from billing.clock import Clock, microseconds_of
 from billing.domain.tariffs import Tariff
 from billing.storage.engine import for_writing
@@ -25,6 +26,7 @@ from ivr.directory.catalog_accounts import (
     apply_pins,
     hash_pins,
 )
+from ivr.directory.catalog_agreements import due_bonuses, pay_bonuses, started
 from ivr.directory.catalog_billing import apply_billing
 from ivr.directory.catalog_file import Catalog
 from ivr.directory.model import Client, Did, Topic
@@ -55,7 +57,9 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
         async with connection.begin():
             await lock_directory(connection)
             await _tariffs(connection, catalog.tariffs, now_us, applied)
-            await _clients(connection, catalog.clients, now_us, applied)
+            listed = await started(connection, catalog.clients, now_us)
+            await _clients(connection, listed, now_us, applied)
+            bonuses = await due_bonuses(connection, listed, applied)
             await _dids(connection, catalog.dids, applied)
             await apply_accounts(connection, catalog, clock, applied)
             terms = {each.code: each.billing for each in catalog.accounts if each.billing}
@@ -66,6 +70,7 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
                 await bump_stamp(connection)
     finally:
         await connection.close()
+    await pay_bonuses(engine, bonuses, clock)
     return applied
 
 
@@ -106,14 +111,18 @@ async def _clients(
         for client in listed
     }
     before = await stored(connection, clients.c.code, wanted, ("title", "currency", "shares"))
+    agreements = await newest_agreements(connection)
+    bodies = {client.code: agreement_json(client.shares, client.referrers) for client in listed}
     for code, row in wanted.items():
         old = before.get(code)
         if old and old["currency"] != row["currency"]:
             raise CatalogConflict(f"client {code} is kept in {old['currency']} already")
-        applied.note(f"client {code}", before=old, after=row)
+        agreed = agreements[code].body if code in agreements else None
+        applied.note(f"client {code}", before=old and (old, agreed), after=(row, bodies[code]))
     await write(
         connection, clients, "code", wanted=wanted, before=before, new={"created_us": now_us}
     )
+    await write_agreements(connection, bodies.items(), agreements, now_us)
 
 
 async def _dids(connection: AsyncConnection, listed: Sequence[Did], applied: Applied) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from billing.domain.notation import parse_percent
 from billing.domain.splits import Share, check_shares
 from billing.errors import InvalidShares
+from ivr.directory.catalog_parties import read_referrers, with_fixed_fee
 from ivr.directory.catalog_words import Taken, named, not_negative, one_of, title, truth, zone
 from ivr.directory.model import NUMBER, Access, Client, Destination, Did, Topic
 from ivr.directory.yaml_reader import Node
@@ -23,12 +24,16 @@ def read_client(
     code: str, node: Node, currency: str, tariffs: frozenset[str], taken: Taken
 ) -> tuple[Client, list[Did]]:
     """Read one client with its DIDs; what is wrong is noted, with something harmless in place."""
-    fields = node.map(frozenset({"title", "split", "dids"}))
+    fields = node.map(frozenset({"title", "split", "fixed_fee", "referrers", "dids"}))
+    shares = with_fixed_fee(
+        _shares(code, fields["split"].need()), fields["fixed_fee"].read(not_negative, 0)
+    )
     client = Client(
         code=code,
         title=fields["title"].read(title(TITLE_MAX), code),
         currency=currency,
-        shares=_shares(code, fields["split"].need()),
+        shares=shares,
+        referrers=read_referrers(fields["referrers"], shares),
     )
     dids = [_did(number, child, code, tariffs, taken) for number, child in fields["dids"].items()]
     return client, dids

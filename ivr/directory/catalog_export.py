@@ -19,6 +19,7 @@ from billing.storage.tables import accounts
 from ivr.directory.catalog_accounts import CatalogConflict
 from ivr.directory.catalog_billing import billing_document, load_billing
 from ivr.directory.catalog_clients import NAMED_PARTIES
+from ivr.directory.catalog_parties import parties_document
 from ivr.directory.model import Client, Did, Directory
 from ivr.directory.store import load_directory
 
@@ -119,6 +120,7 @@ def _client(directory: Directory, code: str) -> Document:
     return {
         "title": client.title,
         "split": _split(client),
+        **parties_document(client),
         "dids": {
             did.number: _did(did)
             for did in sorted(directory.dids.values(), key=lambda did: did.number)

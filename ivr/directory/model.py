@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from billing.domain.agreements import Referrer, shares_at
 from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff
 from billing.errors import InvalidInput, UnknownTariff
@@ -95,6 +96,11 @@ class Client:
     title: str
     currency: str
     shares: tuple[Share, ...]
+    referrers: tuple[Referrer, ...] = ()
+
+    def shares_at(self, at_us: int) -> tuple[Share, ...]:
+        """Return who gets what of a call that is priced now, commissions with the rest."""
+        return shares_at(self.shares, self.referrers, at_us)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

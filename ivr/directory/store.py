@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.agreements import newest_agreements
 from billing.domain.tariffs import Tariff
 from billing.storage.ledger import shares_from_json
 from billing.storage.tables import accounts, clients, tariff_versions
@@ -43,6 +44,7 @@ async def load_directory(connection: AsyncConnection) -> Directory:
     What refers is read before what it refers to: a catalog that is applied meanwhile only adds
     and changes, so no DID is ever without its client, tariff and topics.
     """
+    agreements = await newest_agreements(connection)
     return Directory(
         dids=await _dids(connection),
         clients={
@@ -51,6 +53,7 @@ async def load_directory(connection: AsyncConnection) -> Directory:
                 title=row.title,
                 currency=row.currency,
                 shares=shares_from_json(row.shares),
+                referrers=agreements[row.code].referrers if row.code in agreements else (),
             )
             for row in await connection.execute(select(clients))
         },

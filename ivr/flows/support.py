@@ -134,7 +134,7 @@ def _quote(call: Call, did: Did, topic: Topic, desk: Desk) -> SessionTerms:
         tariff_version_id=version.id,
         table=RateTable.compile(version.tariff, started_at=desk.clock.now(), timezone=did.timezone),
         timezone=did.timezone,
-        shares=client.shares,
+        shares=client.shares_at(priced_us),
         currency=client.currency,
         priced_us=priced_us,
     )

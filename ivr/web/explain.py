@@ -6,13 +6,13 @@ two should ever differ.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from billing.clock import moment_of
 from billing.domain.rating import Charge, RateTable, seconds_of
 from billing.domain.tariffs import Tariff
 from billing.money import Micros
+from billing.storage.ledger import shares_from_json
 from ivr.web.queries.calls import CallDetail, Party
 
 
@@ -138,7 +138,12 @@ def parties(detail: CallDetail) -> tuple[PartyLine, ...]:
     """Put each booked share beside the percentage that was agreed when the call began."""
     agreed: dict[tuple[str, str], int] = {}
     if detail.shares:
-        agreed = {(kind, code): points for kind, code, points in json.loads(detail.shares)}
+        # A commission is no percentage of the cost: beside it stands none.
+        agreed = {
+            (share.kind, share.account): share.basis_points
+            for share in shares_from_json(detail.shares)
+            if share.of is None
+        }
     return tuple(
         PartyLine(party=party, basis_points=agreed.get((party.kind, party.account)))
         for party in detail.parties

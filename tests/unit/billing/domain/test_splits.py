@@ -83,3 +83,66 @@ def test_a_party_stands_there_once() -> None:
 def test_a_negative_amount_is_refused() -> None:
     with pytest.raises(InvalidShares):
         split(-1, shares(10_000))
+
+
+def agreed(fee: int = 0, commission: int = 0) -> tuple[Share, ...]:
+    return (
+        Share(kind="provider", account="provider", basis_points=3000, fixed_fee=fee),
+        Share(kind="client", account="acme", basis_points=7000),
+        Share(kind="referrer", account="partner-a", basis_points=commission, of="provider"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "fee", "commission", "parts"),
+    [
+        (10_000_000, 0, 1000, [2_700_000, 7_000_000, 300_000]),
+        (10_000_000, 50_000, 0, [3_035_000, 6_965_000, 0]),
+        (10_000_000, 50_000, 1000, [2_736_500, 6_965_000, 298_500]),
+        (40_000, 50_000, 1000, [40_000, 0, 0]),  # the fee takes all there is
+        (50_000, 50_000, 1000, [50_000, 0, 0]),
+        (10, 0, 5000, [2, 7, 1]),  # half a micro-unit each: the provider's
+        (0, 50_000, 1000, [0, 0, 0]),
+    ],
+)
+def test_the_fixed_fee_comes_first_and_a_commission_from_the_providers_percentage(
+    amount: int, fee: int, commission: int, parts: list[int]
+) -> None:
+    assert [part.amount for part in split(amount, agreed(fee, commission))] == parts
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (agreed(fee=-1), "negative"),
+        (agreed(commission=10_001), "more than 100 %"),
+        (
+            (Share(kind="client", account="acme", basis_points=10_000, fixed_fee=5),),
+            "to the provider alone",
+        ),
+        (
+            (
+                Share(kind="client", account="acme", basis_points=10_000),
+                Share(kind="referrer", account="a", basis_points=1, of="provider"),
+            ),
+            "needs one provider",
+        ),
+        (
+            (
+                Share(kind="client", account="acme", basis_points=10_000),
+                Share(kind="referrer", account="a", basis_points=1, of="client"),
+            ),
+            "part of what the provider gets",
+        ),
+    ],
+)
+def test_fees_and_commissions_that_nobody_can_have_are_refused(
+    wrong: tuple[Share, ...], reason: str
+) -> None:
+    with pytest.raises(InvalidShares, match=reason):
+        split(1_000, wrong)
+
+
+def test_a_table_of_plain_shares_takes_nothing_else() -> None:
+    with pytest.raises(InvalidShares, match="plain"):
+        SplitTable(agreed(fee=1))
