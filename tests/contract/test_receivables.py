@@ -266,6 +266,23 @@ async def test_runs_payments_and_credits_at_once_do_not_stop_each_other(office: 
     assert await office.desk.proved()
 
 
+async def test_a_spare_credit_pays_once_whoever_finds_it(office: Office) -> None:
+    office.until(2026, 5, 20)
+    at_us = microseconds_of(office.desk.clock.now())
+    await office.desk.wallet.top_up("bob", 4 * DOLLAR, key="k", actor="test")
+    await office.desk.wallet.top_up("bob", 7 * DOLLAR, key="l", actor="test")
+
+    done = await asyncio.gather(
+        *(office.receivables.late_fees(at_us=at_us) for _ in range(6)),
+        *(pay(office, "1", key=f"p{number}") for number in range(6)),
+        return_exceptions=True,
+    )
+
+    assert [each for each in done if isinstance(each, BaseException)] == []
+    assert sum(await unpaid(office)) in {0, DOLLAR}
+    assert await office.desk.proved()
+
+
 async def test_what_makes_no_sense_is_refused(office: Office) -> None:
     for attempt, error in (
         (pay(office, "0"), InvalidInput),
