@@ -4,11 +4,14 @@
     ├── InvalidInput            the request itself is wrong; no retry can help
     │   ├── InvalidAmount
     │   ├── InvalidTariff
+    │   ├── InvalidPlan
     │   ├── InvalidShares
     │   └── UnbalancedTransfer
     ├── NotFound
     │   ├── UnknownAccount
     │   ├── UnknownTariff
+    │   ├── UnknownPlan
+    │   ├── UnknownSubscription
     │   ├── UnknownHold
     │   ├── UnknownSession
     │   ├── UnknownVoucher
@@ -19,6 +22,8 @@
     │   ├── InsufficientFunds
     │   ├── AccountBlocked
     │   ├── AccountExists
+    │   ├── SubscriptionExists
+    │   ├── UsageStopped
     │   ├── CurrencyMismatch
     │   ├── HoldAlreadyResolved
     │   ├── HoldNotExpired
@@ -81,6 +86,13 @@ class InvalidTariff(InvalidInput):
     sentence = "tariff field {field}: {reason}"
 
 
+class InvalidPlan(InvalidInput):
+    """Facts: field, reason."""
+
+    code = "invalid_plan"
+    sentence = "plan field {field}: {reason}"
+
+
 class InvalidShares(InvalidInput):
     """Facts: reason."""
 
@@ -114,6 +126,20 @@ class UnknownTariff(NotFound):
 
     code = "unknown_tariff"
     sentence = "there is no tariff {tariff!r}"
+
+
+class UnknownPlan(NotFound):
+    """Facts: plan."""
+
+    code = "unknown_plan"
+    sentence = "there is no plan {plan!r}"
+
+
+class UnknownSubscription(NotFound):
+    """Facts: subscription (its id, or the account that has none)."""
+
+    code = "unknown_subscription"
+    sentence = "there is no subscription {subscription!r}"
 
 
 class UnknownHold(NotFound):
@@ -184,6 +210,20 @@ class AccountExists(Refused):
 
     code = "account_exists"
     sentence = "account {account} exists already"
+
+
+class SubscriptionExists(Refused):
+    """Facts: account, subscription."""
+
+    code = "subscription_exists"
+    sentence = "account {account} has the subscription {subscription} already"
+
+
+class UsageStopped(Refused):
+    """Facts: account, reason."""
+
+    code = "usage_stopped"
+    sentence = "usage of account {account} is refused: {reason}"
 
 
 class CurrencyMismatch(Refused):

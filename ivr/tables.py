@@ -22,6 +22,7 @@ from sqlalchemy import (
 import billing.storage.invoice_tables
 import billing.storage.party_tables
 import billing.storage.payout_tables
+import billing.storage.plan_tables
 import billing.storage.report_tables
 import billing.storage.voucher_tables  # noqa: F401 - registers its tables
 from billing.storage.tables import RowId, metadata

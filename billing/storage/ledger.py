@@ -41,7 +41,7 @@ Outcome: TypeAlias = Answer | BillingError
 
 # Kinds of accounts that come to be when first named; a caller's account is opened knowingly.
 SELF_MADE: Final = frozenset(
-    {"client", "provider", "reseller", "referrer", "tax", "funding", "issuer", "payout"}
+    {"client", "provider", "reseller", "referrer", "tax", "funding", "issuer", "payout", "deferred"}
 )
 
 _HOLD_STATE: Final = (
