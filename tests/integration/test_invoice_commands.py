@@ -110,12 +110,27 @@ def test_documents_are_written(state: Path) -> None:
     assert not out.exists()
 
 
-def test_a_late_fee_is_charged_once(state: Path) -> None:
+def test_a_late_fee_is_charged_once_and_one_beyond_the_limit_is_refused(state: Path) -> None:
+    catalog = state / "terms.yaml"
+    text = DEMO.read_text(encoding="utf-8")
+    fee = 'billing: {terms: 10d, grace: 2d, late_fee: "5.00"}'
+    catalog.write_text(text.replace("mode: postpaid,", f"mode: postpaid, {fee},"))
+    assert talkmeter(state, "catalog", "apply", str(catalog)).returncode == 0
     ask(state, "invoice", "run", "--month", MONTH)
+    catalog.write_text(catalog.read_text().replace('"100.00"', '"22.00"'))
+    assert talkmeter(state, "catalog", "apply", str(catalog)).returncode == 0
 
-    fees = ask(state, "invoice", "late-fees", "--at", "2099-01-01")
+    early = ask(state, "invoice", "late-fees")
+    refused = talkmeter(state, "invoice", "late-fees", "--at", "2099-01-01", "--json")
+    catalog.write_text(catalog.read_text().replace('"22.00"', '"100.00"'))
+    assert talkmeter(state, "catalog", "apply", str(catalog)).returncode == 0
+    [charged] = ask(state, "invoice", "late-fees", "--at", "2099-01-01")
+    again = ask(state, "invoice", "late-fees", "--at", "2099-01-01")
 
-    assert fees == []  # bob has no late fee in his terms
+    assert (early, again) == ([], [])
+    assert refused.returncode == 1
+    assert "to spend" in json.loads(refused.stdout)[0]["refused"]
+    assert (charged["amount"], charged["account"], charged["refused"]) == ("5.00", "bob", None)
 
 
 @pytest.mark.parametrize(
