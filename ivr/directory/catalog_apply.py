@@ -29,6 +29,7 @@ from ivr.directory.catalog_accounts import (
 from ivr.directory.catalog_agreements import due_bonuses, pay_bonuses, started
 from ivr.directory.catalog_billing import apply_billing
 from ivr.directory.catalog_file import Catalog
+from ivr.directory.catalog_payouts import apply_payouts
 from ivr.directory.model import Client, Did, Topic
 from ivr.directory.rows import Applied, Row, stored, write
 from ivr.directory.store import bump_stamp, load_tariffs, lock_directory
@@ -60,6 +61,7 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
             listed = await started(connection, catalog.clients, now_us)
             await _clients(connection, listed, now_us, applied)
             bonuses = await due_bonuses(connection, listed, applied)
+            await apply_payouts(connection, catalog.payouts, applied)
             await _dids(connection, catalog.dids, applied)
             await apply_accounts(connection, catalog, clock, applied)
             terms = {each.code: each.billing for each in catalog.accounts if each.billing}

@@ -24,7 +24,7 @@ def read_client(
     code: str, node: Node, currency: str, tariffs: frozenset[str], taken: Taken
 ) -> tuple[Client, list[Did]]:
     """Read one client with its DIDs; what is wrong is noted, with something harmless in place."""
-    fields = node.map(frozenset({"title", "split", "fixed_fee", "referrers", "dids"}))
+    fields = node.map(frozenset({"title", "split", "fixed_fee", "referrers", "payout", "dids"}))
     shares = with_fixed_fee(
         _shares(code, fields["split"].need()), fields["fixed_fee"].read(not_negative, 0)
     )

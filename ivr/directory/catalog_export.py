@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.domain.notation import DAYS, format_duration, format_percent, format_price
+from billing.domain.payouts import PayoutTerms
 from billing.domain.tariffs import Tariff, Tier
 from billing.money import format_amount
 from billing.storage.tables import accounts
@@ -20,6 +21,7 @@ from ivr.directory.catalog_accounts import CatalogConflict
 from ivr.directory.catalog_billing import billing_document, load_billing
 from ivr.directory.catalog_clients import NAMED_PARTIES
 from ivr.directory.catalog_parties import parties_document
+from ivr.directory.catalog_payouts import load_payouts, payout_document
 from ivr.directory.model import Client, Did, Directory
 from ivr.directory.store import load_directory
 
@@ -36,6 +38,7 @@ async def export(engine: AsyncEngine) -> str:
     async with engine.connect() as connection:
         directory = await load_directory(connection)
         terms = await load_billing(connection)
+        payouts = await load_payouts(connection)
         rows = (
             await connection.execute(
                 select(accounts).where(accounts.c.kind == "caller").order_by(accounts.c.code)
@@ -49,7 +52,9 @@ async def export(engine: AsyncEngine) -> str:
         "tariffs": {
             name: _tariff(version.tariff) for name, version in sorted(directory.tariffs.items())
         },
-        "clients": {code: _client(directory, code) for code in sorted(directory.clients)},
+        "clients": {
+            code: _client(directory, code, payouts.get(code)) for code in sorted(directory.clients)
+        },
         "accounts": {
             row.code: {
                 "mode": row.mode,
@@ -115,12 +120,13 @@ def _time(minute: int) -> str:
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
-def _client(directory: Directory, code: str) -> Document:
+def _client(directory: Directory, code: str, payout: PayoutTerms | None) -> Document:
     client = directory.clients[code]
     return {
         "title": client.title,
         "split": _split(client),
         **parties_document(client),
+        **({"payout": payout_document(payout)} if payout else {}),
         "dids": {
             did.number: _did(did)
             for did in sorted(directory.dids.values(), key=lambda did: did.number)

@@ -6,15 +6,18 @@ Reading it collects every mistake with file, line and field; only a file without
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
 from billing.domain.invoices import BillingTerms
+from billing.domain.payouts import PayoutTerms
 from billing.domain.tariffs import Tariff
 from billing.money import Micros
 from ivr.directory.catalog_billing import read_billing
 from ivr.directory.catalog_clients import read_client
+from ivr.directory.catalog_payouts import read_payout
 from ivr.directory.catalog_tariffs import read_tariff
 from ivr.directory.catalog_words import Taken, currency, form, named, not_negative, one_of
 from ivr.directory.mistakes import CatalogInvalid
@@ -40,13 +43,17 @@ class CatalogAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """A file without mistakes. `left_out` names parts that are read but not applied yet."""
+    """A file without mistakes. `left_out` names parts that are read but not applied yet.
+
+    `payouts` are the terms of the clients that have any.
+    """
 
     currency: str
     tariffs: tuple[Tariff, ...]
     clients: tuple[Client, ...]
     dids: tuple[Did, ...]
     accounts: tuple[CatalogAccount, ...]
+    payouts: Mapping[str, PayoutTerms] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
 
@@ -67,11 +74,14 @@ def load_catalog(path: Path) -> Catalog:
     taken = Taken()
     clients: list[Client] = []
     dids: list[Did] = []
+    payouts: dict[str, PayoutTerms] = {}
     for code, node in fields["clients"].items():
         named(code, node)
         client, its_dids = read_client(code, node, money, frozenset(tariffs), taken)
         clients.append(client)
         dids += its_dids
+        if (terms := read_payout(node.at("payout"))) is not None:
+            payouts[code] = terms
     accounts: list[CatalogAccount] = []
     for code, node in fields["accounts"].items():
         named(code, node)
@@ -84,6 +94,7 @@ def load_catalog(path: Path) -> Catalog:
         clients=tuple(clients),
         dids=tuple(dids),
         accounts=tuple(accounts),
+        payouts=payouts,
         left_out=("plans",) if fields["plans"].given else (),
     )
 

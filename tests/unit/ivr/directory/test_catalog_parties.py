@@ -1,4 +1,4 @@
-"""What is wrong with a fixed fee or a referrer is named with its line and field."""
+"""What is wrong with agreements or payouts in a catalog is named with its line and field."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from billing.domain.splits import Share
 from ivr.directory.catalog_file import load_catalog
 from ivr.directory.mistakes import CatalogInvalid
 
+PAYOUT_FIELDS = "bic, hold_back, iban, minimum, name"
 PARTNER_A = "    referrers:\n      partner-a: "
 HEAD = """currency: USD
 tariffs: {flat: {tiers: [{price: 1/min}]}}
@@ -68,6 +69,18 @@ clients:
             "referrers.partner-a.bonus",
             "cannot be negative",
         ),
+        ("    payout: monthly", 7, "payout", "a map is needed here"),
+        ("    payout: {bank: x}", 7, "payout.bank", "unknown; known here: " + PAYOUT_FIELDS),
+        ("    payout: {hold_back: 30}", 7, "payout.hold_back", "write days such as 30d"),
+        ("    payout: {hold_back: 367d}", 7, "payout.hold_back", "a hold-back is 0 to 366 days"),
+        (
+            "    payout:\n      iban: DE89370400440532013001",
+            8,
+            "payout.iban",
+            "'DE89370400440532013001' is no IBAN: its check digits do not fit",
+        ),
+        ("    payout:\n      minimum: -5", 8, "payout.minimum", "cannot be negative"),
+        ("    payout: {bic: X}", 7, "payout.bic", "'X' is no BIC"),
     ],
 )
 def test_a_mistake_of_an_agreement_is_named(
