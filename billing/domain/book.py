@@ -117,7 +117,8 @@ class Book(Draft):
             sold=operation.session.sold if operation.session else None,
         )
         # After this point nothing can be refused.
-        cover.hold(self, hold, taken)
+        if taken:
+            cover.hold(self, hold, taken)
         self.holds[hold.id] = hold
         self.new_holds.append(hold)
         self.opened.append(operation)
@@ -154,7 +155,8 @@ class Book(Draft):
             raise _poor(account, operation.table.cost(paid + 1) - hold.amount)
         # After this point nothing can be refused.
         hold.expires_us = operation.expires_us
-        cover.hold(self, hold, taken)
+        if taken:
+            cover.hold(self, hold, taken)
         account.held += decided.amount - hold.amount
         hold.step = operation.step
         hold.covered_seconds += more
@@ -185,7 +187,8 @@ class Book(Draft):
             lines.append((self.account(ref), part.amount))
         # After this point nothing can be refused.
         self.release(payer, hold, SETTLED, operation.at_us)
-        cover.draw(self, operation)
+        if operation.cover:
+            cover.draw(self, operation)
         hold.settled_amount = operation.amount
         hold.balance_before = payer.posted
         hold.balance_after = payer.posted - operation.amount
@@ -222,7 +225,8 @@ class Book(Draft):
         if status == EXPIRED and operation.at_us < hold.expires_us:
             raise HoldNotExpired(hold_id=hold.id, expires_us=hold.expires_us)
         self.release(account, hold, status, operation.at_us)
-        cover.release(self, operation, status)
+        if operation.cover:
+            cover.release(self, operation, status)
         self.closed.append((operation, None))
         return Voided(hold_id=hold.id)
 

@@ -34,7 +34,7 @@ ALLOWANCES_MAX: Final = 10
 
 def hold_ids(operation: Operation) -> list[str]:
     """Name the holds of a session on its allowances."""
-    if isinstance(operation, Post):
+    if isinstance(operation, Post) or not operation.cover:
         return []
     return [f"{operation.hold_id}#{number}" for number in range(len(operation.cover))]
 
@@ -49,6 +49,8 @@ def reach(
 ) -> list[tuple[str, AccountRow, int]]:
     """Find so many seconds in the allowances, in order: hold id, account, whole seconds of each."""
     found: list[tuple[str, AccountRow, int]] = []
+    if not operation.cover:
+        return found
     for name, ref in zip(hold_ids(operation), operation.cover, strict=True):
         row = draft.accounts.get(ref)
         if seconds <= 0 or row is None or row.status != "active" or row.spendable is None:
