@@ -14,12 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.audit import verify
 from billing.charging import Charging, SessionTerms
 from billing.clock import ManualClock, microseconds_of
+from billing.domain.cover import issuer_of
+from billing.domain.operations import AccountRef, Post, PostedEntry
 from billing.domain.rating import RateTable
 from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff, Tier
 from billing.journal import Journal
-from billing.money import Micros, parse_amount
-from billing.storage.tables import tariff_versions, transfers
+from billing.money import MICROS_PER_UNIT, Micros, parse_amount
+from billing.storage.tables import accounts, tariff_versions, transfers
 from billing.storage.writer import GroupWriter
 from billing.wallet import Wallet
 
@@ -74,6 +76,24 @@ class Desk:
         )
         if balance != "0":
             await self.wallet.top_up(code, parse_amount(balance), key=f"first-{code}", actor="test")
+
+    async def allow(self, allowance: AccountRef, seconds: int) -> None:
+        """Give an allowance of a plan so many seconds of talk."""
+        row = {
+            "kind": allowance.kind, "code": allowance.code, "currency": allowance.currency,
+            "credit_limit": 0, "created_us": 0,
+        }  # fmt: skip
+        async with self.engine.begin() as connection:
+            await connection.execute(insert(accounts), row)
+        units = seconds * MICROS_PER_UNIT
+        entries = (
+            PostedEntry(account=allowance, amount=units),
+            PostedEntry(account=issuer_of(allowance), amount=-units),
+        )
+        key = f"grant:{allowance.code}"
+        await self.writer.submit(
+            Post(key=key, transfer_id=key, kind="grant", entries=entries, at_us=0)
+        )
 
     async def terms(
         self,

@@ -10,6 +10,7 @@ like money, so no two sessions can use the same second.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from billing.domain.draft import PENDING, SETTLED, Draft
@@ -30,6 +31,14 @@ from billing.money import MICROS_PER_UNIT, Micros
 ISSUER: Final = "issuer"
 # Their holds are told apart by one digit.
 ALLOWANCES_MAX: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What a plan still has for talk: an account of the ledger and its free seconds."""
+
+    account: AccountRef
+    seconds: int
 
 
 def hold_ids(operation: Operation) -> list[str]:

@@ -10,11 +10,13 @@ inside the switch. Every way out passes `_conclude`, which settles or voids.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
 from billing.charging import Balance, Grant, SessionTerms, Settlement
+from billing.domain.cover import ALLOWANCES_MAX, Allowance
 from billing.domain.rating import RateTable
 from billing.errors import AccountBlocked, BillingError, InsufficientFunds
 from ivr.calls.call import Call, Granted
@@ -95,14 +97,16 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
         raise CallEnds(EndReason.TECHNICAL_PROBLEM)
     call.account = await authenticate(leg, call, did, desk)
     call.take(CallEvent.IDENTIFIED)
-    balance = await desk.charging.balance(call.account)
+    balance, allowances = await asyncio.gather(
+        desk.charging.balance(call.account), desk.allowances(call.account)
+    )
     if balance.status != "active":
         raise CallEnds(EndReason.ACCOUNT_BLOCKED)
     call.take(CallEvent.MENU_OPENED)
     topic = await choose_topic(leg, call, did, _tell_balance(balance))
-    terms = _quote(call, did, topic, desk)
+    terms = _quote(call, did, topic, allowances, desk)
     call.take(CallEvent.TOPIC_CHOSEN)
-    await _tell_price(leg, balance, terms)
+    await _tell_price(leg, balance, allowances, terms)
     await _hold(leg, call, terms, desk)
     return await _connect(leg, call, topic, desk)
 
@@ -112,8 +116,10 @@ def _tell_balance(balance: Balance) -> tuple[str, ...]:
     return (Prompt.WELCOME, lead, *speech.money(balance.spendable, balance.currency))
 
 
-def _quote(call: Call, did: Did, topic: Topic, desk: Desk) -> SessionTerms:
-    """Fix the version of the price, and who gets which share."""
+def _quote(
+    call: Call, did: Did, topic: Topic, allowances: Sequence[Allowance], desk: Desk
+) -> SessionTerms:
+    """Fix the version of the price, what a plan pays first, and who gets which share."""
     if topic.destination.kind not in CONNECTABLE:
         raise CallEnds(EndReason.TOPIC_UNAVAILABLE)
     directory = desk.directory()
@@ -137,17 +143,26 @@ def _quote(call: Call, did: Did, topic: Topic, desk: Desk) -> SessionTerms:
         shares=client.shares_at(priced_us),
         currency=client.currency,
         priced_us=priced_us,
+        cover=tuple(allowance.account for allowance in allowances[:ALLOWANCES_MAX]),
     )
 
 
-async def _tell_price(leg: CallLeg, balance: Balance, terms: SessionTerms) -> None:
+async def _tell_price(
+    leg: CallLeg, balance: Balance, allowances: Sequence[Allowance], terms: SessionTerms
+) -> None:
     """Speak the price before anything is charged; who hangs up now pays nothing."""
+    words: tuple[str, ...] = ()
+    if covered := sum(allowance.seconds for allowance in allowances):
+        words = (Prompt.PLAN_PAYS, *speech.duration(covered))
     lasts = terms.table.affordable_seconds(balance.spendable, seconds_max=LASTS_SECONDS_MAX)
-    if lasts < terms.table.first_seconds:
+    if lasts >= terms.table.first_seconds:
+        if covered:
+            words = (*words, Prompt.PLAN_THEN)
+        words = (*words, *speech.price(terms.table.tariff, terms.table.tiers))
+        if balance.mode == "prepaid" and lasts < LASTS_SECONDS_MAX:
+            words = (*words, Prompt.BALANCE_LASTS, *speech.duration(lasts))
+    elif not covered:
         raise CallEnds(EndReason.BALANCE_TOO_SMALL)
-    words = speech.price(terms.table.tariff, terms.table.tiers)
-    if balance.mode == "prepaid" and lasts < LASTS_SECONDS_MAX:
-        words = (*words, Prompt.BALANCE_LASTS, *speech.duration(lasts))
     await leg.play(*words, Prompt.CONNECTING)
 
 
@@ -238,10 +253,12 @@ async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None) -
 
 
 def _tell_cost(reason: EndReason, settlement: Settlement) -> tuple[str, ...]:
-    words: tuple[str, ...] = (
-        Prompt.CALL_COST,
-        *speech.cost(settlement.cost, settlement.currency),
-    )
+    words: tuple[str, ...] = ()
+    if settlement.covered_seconds:
+        words = (Prompt.PLAN_PAID, *speech.duration(settlement.covered_seconds))
+    if settlement.cost or not words:
+        cost = speech.cost(settlement.cost, settlement.currency)
+        words = (*words, Prompt.CALL_COST, *cost)
     if settlement.balance_after is not None:
         left = speech.money(settlement.balance_after, settlement.currency)
         words = (*words, Prompt.BALANCE_LEFT, *left)

@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.audit import verify
 from billing.charging import SessionTerms
-from billing.domain.cover import issuer_of
-from billing.domain.operations import AccountRef, Post, PostedEntry, SessionResult, Settle
+from billing.domain.operations import AccountRef, SessionResult, Settle
 from billing.errors import BillingError, InsufficientFunds
 from billing.money import MICROS_PER_UNIT
 from billing.storage.tables import accounts, sessions, transfers
@@ -31,22 +30,6 @@ async def desk(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Desk]:
         yield desk
 
 
-async def allow(desk: Desk, allowance: AccountRef, seconds: int) -> None:
-    async with desk.engine.begin() as connection:
-        row = {
-            "kind": allowance.kind, "code": allowance.code, "currency": allowance.currency,
-            "credit_limit": 0, "created_us": 0,
-        }  # fmt: skip
-        await connection.execute(insert(accounts), row)
-    units = seconds * MICROS_PER_UNIT
-    entries = (
-        PostedEntry(account=allowance, amount=units),
-        PostedEntry(account=issuer_of(allowance), amount=-units),
-    )
-    key = f"grant:{allowance.code}"
-    await desk.writer.submit(Post(key=key, transfer_id=key, kind="grant", entries=entries, at_us=0))
-
-
 async def left(desk: Desk, allowance: AccountRef) -> tuple[int, int]:
     """Return the seconds that an allowance has, and those held of it."""
     query = select(accounts.c.posted, accounts.c.held).where(accounts.c.code == allowance.code)
@@ -61,7 +44,7 @@ async def planned(desk: Desk, name: str, *cover: AccountRef) -> SessionTerms:
 
 async def test_a_talk_inside_the_allowance_costs_no_money(desk: Desk) -> None:
     await desk.caller("alice")
-    await allow(desk, CYCLE, 600)
+    await desk.allow(CYCLE, 600)
     terms = await planned(desk, "s1")
 
     grant = await desk.charging.open(terms, slice_seconds=60, expires_seconds=300)
@@ -80,8 +63,8 @@ async def test_a_talk_inside_the_allowance_costs_no_money(desk: Desk) -> None:
 
 async def test_a_talk_goes_on_from_one_allowance_to_the_next_and_then_to_money(desk: Desk) -> None:
     await desk.caller("alice", "0.50")
-    await allow(desk, ROLLOVER, 20)
-    await allow(desk, CYCLE, 30)
+    await desk.allow(ROLLOVER, 20)
+    await desk.allow(CYCLE, 30)
     terms = await planned(desk, "s1", ROLLOVER, CYCLE)
 
     first = await desk.charging.open(terms, slice_seconds=40, expires_seconds=300)
@@ -103,7 +86,7 @@ async def test_a_talk_goes_on_from_one_allowance_to_the_next_and_then_to_money(d
 
 async def test_an_empty_allowance_and_no_money_refuse_the_talk(desk: Desk) -> None:
     await desk.caller("alice")
-    await allow(desk, CYCLE, 1)
+    await desk.allow(CYCLE, 1)
     terms = await planned(desk, "s1")
     await desk.charging.open(terms, slice_seconds=60, expires_seconds=300)
 
@@ -116,7 +99,7 @@ async def test_an_empty_allowance_and_no_money_refuse_the_talk(desk: Desk) -> No
 
 async def test_a_talk_that_never_was_gives_its_seconds_back(desk: Desk) -> None:
     await desk.caller("alice")
-    await allow(desk, CYCLE, 600)
+    await desk.allow(CYCLE, 600)
     terms = await planned(desk, "s1")
     await desk.charging.open(terms, slice_seconds=60, expires_seconds=300)
 
@@ -129,7 +112,7 @@ async def test_a_talk_that_never_was_gives_its_seconds_back(desk: Desk) -> None:
 
 async def test_twenty_talks_at_once_never_use_a_second_twice(desk: Desk) -> None:
     await desk.caller("alice")
-    await allow(desk, CYCLE, 500)
+    await desk.allow(CYCLE, 500)
     talks = [await planned(desk, f"s{number}") for number in range(20)]
 
     async def talk(terms: SessionTerms) -> int:
@@ -152,7 +135,7 @@ async def test_twenty_talks_at_once_never_use_a_second_twice(desk: Desk) -> None
 
 async def test_a_session_found_after_a_restart_knows_what_covers_it(desk: Desk) -> None:
     await desk.caller("alice", "1")
-    await allow(desk, CYCLE, 30)
+    await desk.allow(CYCLE, 30)
     terms = await planned(desk, "s1")
     await desk.charging.open(terms, slice_seconds=60, expires_seconds=300)
 
@@ -166,7 +149,7 @@ async def test_a_settlement_in_the_journal_draws_the_allowance_when_it_is_booked
     desk: Desk,
 ) -> None:
     await desk.caller("alice")
-    await allow(desk, CYCLE, 600)
+    await desk.allow(CYCLE, 600)
     terms = await planned(desk, "s1")
     await desk.charging.open(terms, slice_seconds=60, expires_seconds=300)
     settle = Settle(
@@ -188,7 +171,7 @@ async def test_a_settlement_in_the_journal_draws_the_allowance_when_it_is_booked
 
 async def test_verify_names_covered_talk_that_was_not_drawn(desk: Desk) -> None:
     await desk.caller("alice")
-    await allow(desk, CYCLE, 600)
+    await desk.allow(CYCLE, 600)
     terms = await planned(desk, "s1")
     grant = await desk.charging.open(terms, slice_seconds=60, expires_seconds=300)
     await desk.charging.settle(

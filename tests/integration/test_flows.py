@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from billing.domain.cover import Allowance
+from billing.domain.operations import AccountRef
 from billing.ids import new_id
 from billing.money import parse_amount
 from billing.storage.engine import create
@@ -35,6 +37,12 @@ class Stage:
     registry: Registry
     desk: FlowDesk
     directory: Directory
+    allowances: tuple[Allowance, ...] = ()
+
+    async def plan(self, *, seconds: int) -> None:
+        account = AccountRef(kind="allowance", code="plan.talk.cycle", currency="SEC")
+        await self.books.allow(account, seconds)
+        self.allowances = (Allowance(account=account, seconds=seconds),)
 
     async def play(self, leg: ScriptedLeg) -> CallRecord:
         await support_line(leg, self.desk)
@@ -95,8 +103,12 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         async def check_pin(account: str | None, pin: str) -> bool:
             return account is not None and stage.directory.pins.get(account) == pin
 
+        async def allowances(_account: str) -> tuple[Allowance, ...]:
+            return stage.allowances
+
         desk = FlowDesk(
-            directory=lambda: stage.directory, check_pin=check_pin, charging=books.charging,
+            directory=lambda: stage.directory, check_pin=check_pin,
+            allowances=allowances, charging=books.charging,
             closing=closing, registry=registry,
             store=CallStore(writer=books.writer, engine=engine), clock=books.clock,
             new_id=lambda: new_id(books.clock), boot=lambda: switch.boot,
@@ -122,6 +134,35 @@ async def test_a_talk_is_charged_split_and_told(stage: Stage) -> None:
     assert told[3] == "balance-left"
     assert told[-1] == "goodbye"
     assert leg.finished
+
+
+async def test_a_plan_pays_first_and_the_caller_hears_it(stage: Stage) -> None:
+    await stage.plan(seconds=3)
+    leg = ScriptedLeg(stage.switch, digits=["1"], talk_us=4_200_000)
+
+    record = await stage.play(leg)
+
+    assert (record.billed_seconds, record.cost) == (2, parse_amount("0.02"))
+    told = leg.heard[leg.heard.index("plan-pays") :]
+    assert told[:4] == ["plan-pays", "num-3", "seconds", "plan-then"]
+    told = leg.heard[leg.heard.index("plan-paid") :]
+    assert told[:4] == ["plan-paid", "num-3", "seconds", "call-cost"]
+    assert await stage.books.proved()
+
+
+async def test_a_plan_alone_is_enough_for_a_call(stage: Stage) -> None:
+    await stage.books.wallet.adjust(
+        "alice", parse_amount("-20"), key="empty", actor="test", memo="empty"
+    )
+    await stage.plan(seconds=60)
+    leg = ScriptedLeg(stage.switch, digits=["1"], talk_us=4_200_000)
+
+    record = await stage.play(leg)
+
+    assert (record.end_reason, record.billed_seconds, record.cost) == ("agent_hung_up", 0, 0)
+    assert "price-is" not in leg.heard
+    assert "call-cost" not in leg.heard
+    assert await stage.books.proved()
 
 
 async def test_the_price_is_told_before_anything_rings(stage: Stage) -> None:
