@@ -20,7 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.clock import Clock, moment_of
+from billing.domain.cover import ALLOWANCES_MAX, Allowance
 from billing.domain.operations import (
+    AccountRef,
     Expire,
     ExtendHold,
     Grant,
@@ -31,6 +33,7 @@ from billing.domain.operations import (
     Settled,
     Void,
 )
+from billing.domain.plans import SECONDS_UNIT
 from billing.domain.rating import RateTable, seconds_of
 from billing.domain.sessions import Balance, OpenSession, SessionTerms, Settlement
 from billing.domain.splits import split
@@ -56,6 +59,22 @@ _FIND_BALANCE: Final = Find(
     columns=("posted", "held", "credit_limit", "mode", "currency", "status"),
     keys=("kind", "code"),
 )
+
+_FIND_ALLOWANCES: Final = Find(
+    source=(
+        "subscriptions JOIN allowances ON allowances.subscription = subscriptions.id "
+        "JOIN accounts ON accounts.kind = 'allowance' AND accounts.code = allowances.code"
+    ),
+    columns=(
+        "allowances.code",
+        "allowances.priority",
+        "allowances.expires_us",
+        "accounts.posted",
+        "accounts.held",
+    ),
+    keys=("subscriptions.account", "subscriptions.state", "allowances.unit"),
+)
+NEVER_US: Final = 2**62
 
 log = structlog.get_logger()
 
@@ -91,6 +110,26 @@ class Charging:
             currency=currency,
             status=status,
         )
+
+    async def allowances(self, account: str) -> tuple[Allowance, ...]:
+        """List what the plan of an account still has for talk, in burning order.
+
+        Raises:
+            LedgerUnavailable: the database does not answer.
+
+        """
+        now_us = self._now_us()
+        found: list[tuple[int, int, Allowance]] = []
+        for code, priority, expires_us, posted, held in await self._writer.read(
+            _FIND_ALLOWANCES, (account, "active", SECONDS_UNIT)
+        ):
+            seconds = (posted - held) // MICROSECONDS
+            if seconds > 0 and (expires_us is None or expires_us > now_us):
+                ref = AccountRef(kind="allowance", code=code, currency=SECONDS_UNIT)
+                allowance = Allowance(account=ref, seconds=seconds)
+                found.append((priority, expires_us or NEVER_US, allowance))
+        found.sort(key=lambda each: (*each[:2], each[2].account))
+        return tuple(allowance for _, _, allowance in found[:ALLOWANCES_MAX])
 
     async def open(self, terms: SessionTerms, *, slice_seconds: int, expires_seconds: int) -> Grant:
         """Hold the first slice: at least the setup fee and the first block.

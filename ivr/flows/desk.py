@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from billing.charging import Charging
 from billing.clock import Clock
-from billing.domain.cover import Allowance
 from ivr.calls.closing import Closing
 from ivr.calls.registry import Registry
 from ivr.calls.states import EndReason
@@ -20,13 +19,11 @@ class Desk:
     """The collaborators of every flow, and the numbers that bound it.
 
     `check_pin` compares what was keyed in with the stored hash in a thread; an unknown account
-    takes the same time as a wrong PIN. `allowances` lists what an account's plan still has for
-    talk, in burning order.
+    takes the same time as a wrong PIN.
     """
 
     directory: Callable[[], Directory]
     check_pin: Callable[[str | None, str], Awaitable[bool]]
-    allowances: Callable[[str], Awaitable[tuple[Allowance, ...]]]
     charging: Charging
     closing: Closing
     registry: Registry

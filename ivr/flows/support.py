@@ -98,7 +98,7 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
     call.account = await authenticate(leg, call, did, desk)
     call.take(CallEvent.IDENTIFIED)
     balance, allowances = await asyncio.gather(
-        desk.charging.balance(call.account), desk.allowances(call.account)
+        desk.charging.balance(call.account), desk.charging.allowances(call.account)
     )
     if balance.status != "active":
         raise CallEnds(EndReason.ACCOUNT_BLOCKED)

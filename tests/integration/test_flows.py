@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from billing.domain.cover import Allowance
-from billing.domain.operations import AccountRef
+from billing.domain.plans import Meter, Plan
 from billing.ids import new_id
 from billing.money import parse_amount
 from billing.storage.engine import create
+from billing.subscriptions import Subscriptions
 from ivr.calls.closing import Closing
 from ivr.calls.history import CallRecord, recent
 from ivr.calls.registry import Registry
@@ -24,6 +24,7 @@ from ivr.flows.support import support_line
 from ivr.migrations import upgrade
 from tests.books import SHARES, STANDARD, Desk, flat, open_desk
 from tests.doubles.leg import NoRecords, ScriptedLeg, ScriptedSwitch
+from tests.plans import Shop
 
 CENT = flat("0.60")
 
@@ -37,12 +38,13 @@ class Stage:
     registry: Registry
     desk: FlowDesk
     directory: Directory
-    allowances: tuple[Allowance, ...] = ()
 
-    async def plan(self, *, seconds: int) -> None:
-        account = AccountRef(kind="allowance", code="plan.talk.cycle", currency="SEC")
-        await self.books.allow(account, seconds)
-        self.allowances = (Allowance(account=account, seconds=seconds),)
+    async def plan(self, *, minutes: str) -> None:
+        """Let alice subscribe a plan that costs nothing."""
+        meter = Meter(unit="minutes", included=parse_amount(minutes) * 60)
+        shop = Shop(self.books, Subscriptions(engine=self.books.engine, clock=self.books.clock))
+        await shop.offer(Plan(name="talk", currency="USD", price=0, meters=(meter,)))
+        await shop.plans.subscribe("alice", "talk")
 
     async def play(self, leg: ScriptedLeg) -> CallRecord:
         await support_line(leg, self.desk)
@@ -103,12 +105,9 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         async def check_pin(account: str | None, pin: str) -> bool:
             return account is not None and stage.directory.pins.get(account) == pin
 
-        async def allowances(_account: str) -> tuple[Allowance, ...]:
-            return stage.allowances
-
         desk = FlowDesk(
             directory=lambda: stage.directory, check_pin=check_pin,
-            allowances=allowances, charging=books.charging,
+            charging=books.charging,
             closing=closing, registry=registry,
             store=CallStore(writer=books.writer, engine=engine), clock=books.clock,
             new_id=lambda: new_id(books.clock), boot=lambda: switch.boot,
@@ -137,7 +136,7 @@ async def test_a_talk_is_charged_split_and_told(stage: Stage) -> None:
 
 
 async def test_a_plan_pays_first_and_the_caller_hears_it(stage: Stage) -> None:
-    await stage.plan(seconds=3)
+    await stage.plan(minutes="0.05")
     leg = ScriptedLeg(stage.switch, digits=["1"], talk_us=4_200_000)
 
     record = await stage.play(leg)
@@ -154,7 +153,7 @@ async def test_a_plan_alone_is_enough_for_a_call(stage: Stage) -> None:
     await stage.books.wallet.adjust(
         "alice", parse_amount("-20"), key="empty", actor="test", memo="empty"
     )
-    await stage.plan(seconds=60)
+    await stage.plan(minutes="1")
     leg = ScriptedLeg(stage.switch, digits=["1"], talk_us=4_200_000)
 
     record = await stage.play(leg)
