@@ -41,6 +41,7 @@ ONLY = {
     "panoramisk": ("ivr/agi/", "ivr/ami/"),
     "aiohttp": ("ivr/web/",),
     "jinja2": ("ivr/web/",),
+    "fpdf": ("billing/documents.py",),
     "argon2": ("ivr/web/", "ivr/directory/pins.py"),
 }
 BANNED = {

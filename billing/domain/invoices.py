@@ -34,6 +34,10 @@ KIND_WORDS: Final = {
     "refund": "Refund",
     "goodwill": "Refund by goodwill",
     "adjustment": "Correction",
+    "subscription": "Plan",
+    "plan_change": "Change to plan",
+    "commitment": "Minimum of plan",
+    "bundle": "Units bought ahead",
 }
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 

@@ -14,8 +14,10 @@ from billing.domain.invoices import BillingTerms, Month
 from billing.errors import InvalidInput, UnknownAccount, UnknownInvoice
 from billing.invoicing import Invoicing
 from billing.refunds import Refunds
+from billing.subscriptions import Subscriptions
 from tests.books import flat, open_desk
 from tests.invoices import APRIL, CHEAP, MARCH, TAXED, Office, open_office
+from tests.plans import STARTER, Shop
 
 
 @pytest.fixture
@@ -241,4 +243,21 @@ async def test_a_refund_after_the_invoice_is_on_the_next_with_its_tax(office: Of
         ("Calls to 18005550100, Billing", 480_000, 120_000), ("Refund: bad line", -80_000, -20_000),
     ]  # fmt: skip
     assert invoice.header.total == 500_000
+    assert await office.desk.proved()
+
+
+async def test_the_fee_of_a_plan_is_billed_with_its_name(office: Office) -> None:
+    shop = Shop(
+        desk=office.desk,
+        plans=Subscriptions(engine=office.desk.engine, clock=office.desk.clock),
+    )
+    await shop.offer(STARTER)
+    await shop.plans.subscribe("bob", "starter")
+    office.until(2026, 4, 1)
+
+    invoice = await office.invoicing.invoice(await office.bill("bob"))
+
+    assert [(line.kind, line.text, line.total) for line in invoice.lines] == [
+        ("subscription", "Plan: starter", 49_000_000)
+    ]
     assert await office.desk.proved()
