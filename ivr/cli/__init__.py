@@ -28,6 +28,7 @@ from ivr.cli import (
     user,
     voucher,
 )
+from ivr.cli.agreements import agreements
 from ivr.cli.quote import quote
 from ivr.cli.reconcile import reconcile
 from ivr.cli.rerate import rerate
@@ -56,6 +57,7 @@ app.command("rerate")(rerate)
 app.command("verify")(verify)
 app.command("reconcile")(reconcile)
 app.add_typer(calls.app, name="calls")
+catalog.app.command("agreements")(agreements)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(account.app, name="account")
 report.app.command("statement")(statement)

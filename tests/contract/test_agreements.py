@@ -13,6 +13,7 @@ from billing.agreements import agreement_history
 from billing.clock import ManualClock, microseconds_of
 from billing.domain.splits import Share
 from billing.money import parse_amount
+from billing.refunds import Refunds
 from billing.storage.tables import accounts, sessions
 from ivr.directory.catalog_apply import Applied, CatalogConflict, apply
 from ivr.directory.catalog_export import export
@@ -108,6 +109,25 @@ async def test_who_was_authorised_before_the_end_is_settled_with_the_commission(
         assert after_one["provider", "provider"] == parse_amount("2.7365")
         assert after_both["referrer", "partner-a"] == after_one["referrer", "partner-a"]
         assert after_both["provider", "provider"] == parse_amount("5.7715")
+        assert await desk.proved()
+
+
+async def test_refunds_take_fee_and_commission_back_to_the_micro_unit(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    await bring(engine, tmp_path, catalog('fixed_fee: "0.05"\n    ' + PARTNER % ""))
+    client = await acme(engine)
+    async with open_desk(engine, tmp_path) as desk:
+        await desk.caller("alice", "100")
+        await sell(desk, "call", client, minutes=10)
+        refunds = Refunds(engine=engine, clock=desk.clock)
+
+        for key, amount in (("a", 1), ("b", 3_333_333), ("c", None)):
+            await refunds.refund("call", key=key, actor="test", reason="noise", amount=amount)
+
+        found = await balances(engine)
+        assert found["caller", "alice"] == parse_amount("100")
+        assert {found[place] for place in found if place[0] not in {"caller", "funding"}} == {0}
         assert await desk.proved()
 
 
