@@ -38,6 +38,7 @@ from ivr.calls.store import CallStore
 from ivr.directory.cache import DirectoryCache
 from ivr.directory.fees import charge_for_ever
 from ivr.directory.pins import verify_pin
+from ivr.directory.plan_cycles import renew_for_ever
 from ivr.flows.desk import Desk
 from ivr.flows.farewell import farewell
 from ivr.flows.support import support_line
@@ -113,6 +114,7 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
                 "ledger": books.writer.watch,
                 "directory": books.directory.run,
                 "journal": books.charging.replay_journal,
+                "subscriptions": lambda: renew_for_ever(books.engine, clock),
                 "fees": lambda: charge_for_ever(books.writer, books.directory.current, clock),
             }
         )

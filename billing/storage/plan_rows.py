@@ -118,10 +118,13 @@ async def newest_plans(connection: AsyncConnection) -> dict[str, PlanVersion]:
 
 
 async def live_subscriptions(
-    connection: AsyncConnection, accounts_named: Collection[str], *, lock: bool = False
+    connection: AsyncConnection, accounts_named: Collection[str] | None, *, lock: bool = False
 ) -> dict[str, Subscription]:
-    """Read the subscriptions of accounts that are not cancelled, by account."""
+    """Read the subscriptions of accounts (None: of all) that are not cancelled, by account."""
     found: dict[str, Subscription] = {}
+    if accounts_named is None:
+        listed = await _read(connection, subscriptions.c.state != "cancelled", lock=lock)
+        return {each.account: each for each in listed}
     names = sorted(accounts_named)
     for start in range(0, len(names), 1000):
         where = (

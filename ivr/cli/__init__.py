@@ -25,6 +25,7 @@ from ivr.cli import (
     payout,
     report,
     serve,
+    subscription,
     user,
     voucher,
 )
@@ -70,6 +71,7 @@ app.add_typer(fees.app, name="fees")
 app.add_typer(voucher.app, name="voucher")
 app.add_typer(invoice.app, name="invoice")
 app.add_typer(payout.app, name="payout")
+app.add_typer(subscription.app, name="subscription")
 app.add_typer(user.app, name="user")
 app.add_typer(db.app, name="db")
 

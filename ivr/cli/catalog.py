@@ -22,20 +22,19 @@ app = typer.Typer(help="The catalog file: check, apply, export.", no_args_is_hel
 def check(file: Path, json: context.JsonFlag = False) -> None:
     """Read a catalog and name file, line and field of every mistake; nothing is applied."""
     catalog = read(file, json=json)
-    _tell_left_out(file, catalog)
     if json:
         context.emit(
             {
                 "file": str(file),
                 "ok": True,
                 "mistakes": [],
-                "left_out": list(catalog.left_out),
             }
         )
     else:
         context.say(
             f"{file}: fine ({len(catalog.tariffs)} tariffs, {len(catalog.clients)} clients, "
-            f"{len(catalog.dids)} DIDs, {len(catalog.accounts)} accounts)"
+            f"{len(catalog.dids)} DIDs, {len(catalog.accounts)} accounts, "
+            f"{len(catalog.plans)} plans)"
         )
 
 
@@ -45,7 +44,6 @@ def apply(file: Path, json: context.JsonFlag = False) -> None:
     from ivr.directory.catalog_accounts import CatalogConflict
 
     catalog = read(file, json=json)
-    _tell_left_out(file, catalog)
     try:
         applied = context.run(_apply(context.settings(), catalog))
     except CatalogConflict as error:
@@ -109,11 +107,6 @@ def read(file: Path, *, json: bool) -> Catalog:
         else:
             print(error, file=sys.stderr)
         raise typer.Exit(1) from None
-
-
-def _tell_left_out(file: Path, catalog: Catalog) -> None:
-    for part in catalog.left_out:
-        print(f"{file}: {part}: this version does not apply it", file=sys.stderr)
 
 
 async def _apply(settings: Settings, catalog: Catalog) -> Applied:

@@ -30,6 +30,7 @@ from ivr.directory.catalog_agreements import due_bonuses, pay_bonuses, started
 from ivr.directory.catalog_billing import apply_billing
 from ivr.directory.catalog_file import Catalog
 from ivr.directory.catalog_payouts import apply_payouts
+from ivr.directory.catalog_plans import apply_plans, apply_subscriptions
 from ivr.directory.model import Client, Did, Topic
 from ivr.directory.rows import Applied, Row, stored, write
 from ivr.directory.store import bump_stamp, load_tariffs, lock_directory
@@ -66,6 +67,10 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
             await apply_accounts(connection, catalog, clock, applied)
             terms = {each.code: each.billing for each in catalog.accounts if each.billing}
             await apply_billing(connection, terms, applied)
+            await apply_plans(connection, catalog.plans, clock, applied)
+            having = {each.code: each.plan for each in catalog.accounts if each.plan}
+            if others := await apply_subscriptions(connection, having, clock, applied):
+                raise CatalogConflict(f"{others[0]}; use `talkmeter subscription change`")
             await apply_phones(connection, catalog.accounts, applied)
             await apply_pins(connection, hashes, applied)
             if applied.created or applied.changed:

@@ -22,6 +22,7 @@ from ivr.directory.catalog_billing import billing_document, load_billing
 from ivr.directory.catalog_clients import NAMED_PARTIES
 from ivr.directory.catalog_parties import parties_document
 from ivr.directory.catalog_payouts import load_payouts, payout_document
+from ivr.directory.catalog_plans import load_plans, plan_document
 from ivr.directory.model import Client, Did, Directory
 from ivr.directory.store import load_directory
 
@@ -39,6 +40,7 @@ async def export(engine: AsyncEngine) -> str:
         directory = await load_directory(connection)
         terms = await load_billing(connection)
         payouts = await load_payouts(connection)
+        plans, having = await load_plans(connection)
         rows = (
             await connection.execute(
                 select(accounts).where(accounts.c.kind == "caller").order_by(accounts.c.code)
@@ -48,7 +50,10 @@ async def export(engine: AsyncEngine) -> str:
     for number, code in sorted(directory.phones.items()):
         phones[code].append(number)
     document: Document = {
-        "currency": _currency(directory, {row.currency for row in rows}),
+        "currency": _currency(
+            directory,
+            {row.currency for row in rows} | {plan.currency for plan in plans.values()},
+        ),
         "tariffs": {
             name: _tariff(version.tariff) for name, version in sorted(directory.tariffs.items())
         },
@@ -62,9 +67,13 @@ async def export(engine: AsyncEngine) -> str:
                 **({"credit_limit": format_amount(row.credit_limit)} if row.credit_limit else {}),
                 "phones": phones[row.code],
                 **({"billing": billing_document(terms[row.code])} if row.code in terms else {}),
+                **({"plan": having[row.code]} if row.code in having else {}),
             }
             for row in rows
         },
+        **(
+            {"plans": {name: plan_document(plans[name]) for name in sorted(plans)}} if plans else {}
+        ),
     }
     text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     return text

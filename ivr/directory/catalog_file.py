@@ -13,11 +13,13 @@ from typing import Final, Literal
 
 from billing.domain.invoices import BillingTerms
 from billing.domain.payouts import PayoutTerms
+from billing.domain.plans import Plan
 from billing.domain.tariffs import Tariff
 from billing.money import Micros
 from ivr.directory.catalog_billing import read_billing
 from ivr.directory.catalog_clients import read_client
 from ivr.directory.catalog_payouts import read_payout
+from ivr.directory.catalog_plans import read_plan
 from ivr.directory.catalog_tariffs import read_tariff
 from ivr.directory.catalog_words import Taken, currency, form, named, not_negative, one_of
 from ivr.directory.mistakes import CatalogInvalid
@@ -39,14 +41,12 @@ class CatalogAccount:
     phones: tuple[str, ...]
     pin: str | None
     billing: BillingTerms | None = None
+    plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """A file without mistakes. `left_out` names parts that are read but not applied yet.
-
-    `payouts` are the terms of the clients that have any.
-    """
+    """A file without mistakes; `payouts` are the terms of the clients that have any."""
 
     currency: str
     tariffs: tuple[Tariff, ...]
@@ -54,7 +54,7 @@ class Catalog:
     dids: tuple[Did, ...]
     accounts: tuple[CatalogAccount, ...]
     payouts: Mapping[str, PayoutTerms] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    plans: tuple[Plan, ...] = ()
 
 
 def load_catalog(path: Path) -> Catalog:
@@ -82,10 +82,11 @@ def load_catalog(path: Path) -> Catalog:
         dids += its_dids
         if (terms := read_payout(node.at("payout"))) is not None:
             payouts[code] = terms
+    plans = {name: read_plan(name, node, money) for name, node in fields["plans"].items()}
     accounts: list[CatalogAccount] = []
     for code, node in fields["accounts"].items():
         named(code, node)
-        accounts.append(_account(code, node, taken))
+        accounts.append(_account(code, node, taken, frozenset(plans)))
     if root.notes.mistakes:
         raise CatalogInvalid(root.notes.mistakes)
     return Catalog(
@@ -95,18 +96,32 @@ def load_catalog(path: Path) -> Catalog:
         dids=tuple(dids),
         accounts=tuple(accounts),
         payouts=payouts,
-        left_out=("plans",) if fields["plans"].given else (),
+        plans=tuple(plan for plan in plans.values() if plan is not None),
     )
 
 
-def _account(code: str, node: Node, taken: Taken) -> CatalogAccount:
+def _account(code: str, node: Node, taken: Taken, plans: frozenset[str]) -> CatalogAccount:
     fields = node.map(
-        frozenset({"mode", "number", "credit_limit", "opening_balance", "phones", "pin", "billing"})
+        frozenset(
+            {
+                "mode",
+                "number",
+                "credit_limit",
+                "opening_balance",
+                "phones",
+                "pin",
+                "billing",
+                "plan",
+            }
+        )
     )
     mode = fields["mode"].read(one_of("prepaid", "postpaid"), "prepaid")
     limit = fields["credit_limit"]
     if limit.given and mode == "prepaid" and not node.notes.has(fields["mode"].place):
         limit.wrong("only a postpaid account has a credit limit")
+    plan = fields["plan"].text() or None
+    if plan is not None and plan not in plans:
+        fields["plan"].wrong(f"there is no plan {plan!r} in this file")
     number = fields["number"].read(form(ACCOUNT_NUMBER, "4 to 12 digits"), "") or None
     taken.take("account number", number, fields["number"])
     return CatalogAccount(
@@ -118,6 +133,7 @@ def _account(code: str, node: Node, taken: Taken) -> CatalogAccount:
         phones=_phones(fields["phones"], taken),
         pin=fields["pin"].read(form(PIN, "4 to 12 digits, in quotes"), "") or None,
         billing=read_billing(fields["billing"], postpaid=mode == "postpaid"),
+        plan=plan,
     )
 
 

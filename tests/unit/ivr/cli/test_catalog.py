@@ -33,7 +33,6 @@ def test_a_good_file_checks_clean(state: Path) -> None:
         "file": str(DEMO),
         "ok": True,
         "mistakes": [],
-        "left_out": [],
     }
 
 
@@ -90,12 +89,12 @@ def test_an_export_may_go_to_stdout_and_not_into_nothing(state: Path, tmp_path: 
     assert "cannot be written" in lost.stderr
 
 
-def test_plans_are_said_to_be_left_out(state: Path, tmp_path: Path) -> None:
+def test_a_plan_without_a_price_is_named_with_its_line(state: Path, tmp_path: Path) -> None:
     file = tmp_path / "plans.yaml"
     text = "currency: USD\ntariffs: {x: {tiers: [{price: 1/min}]}}\nplans: {pro: {}}\n"
     file.write_text(text, encoding="utf-8")
 
     result = talkmeter(state, "catalog", "check", file)
 
-    assert result.exit_code == 0
-    assert "plans: this version does not apply it" in result.stderr
+    assert result.exit_code == 1
+    assert ":3: plans.pro.price: is missing" in result.stderr

@@ -158,9 +158,11 @@ def test_an_empty_file_misses_what_every_catalog_has(tmp_path: Path) -> None:
     assert mistakes(tmp_path, "") == ["currency: is missing", "tariffs: is missing"]
 
 
-def test_plans_are_read_and_said_to_be_left_out(tmp_path: Path) -> None:
-    assert load(tmp_path, SMALL + "plans: {pro: {}}\n").left_out == ("plans",)
-    assert load(tmp_path, SMALL + "plans:\n").left_out == ()
+def test_plans_are_read_and_nothing_is_no_plan(tmp_path: Path) -> None:
+    plans = load(tmp_path, SMALL + "plans: {pro: {price: 29.99}}\n").plans
+
+    assert [(plan.name, plan.price) for plan in plans] == [("pro", 29_990_000)]
+    assert load(tmp_path, SMALL + "plans:\n").plans == ()
 
 
 @pytest.mark.parametrize(
