@@ -6,7 +6,13 @@ import asyncio
 import json
 from pathlib import Path
 
-from tests.benchmarks import bench_calls, bench_ledger, bench_rating, bench_reports
+from tests.benchmarks import (
+    bench_calls,
+    bench_ledger,
+    bench_rating,
+    bench_reports,
+    bench_usage,
+)
 from tests.benchmarks.report import Figure
 
 OUTPUT = Path("var/bench.json")
@@ -18,6 +24,8 @@ def main() -> None:
     figures += bench_rating.figures()
     print("ledger (a minute)", flush=True)
     figures += bench_ledger.figures()
+    print("usage", flush=True)
+    figures += bench_usage.figures()
     print("reports (some minutes)", flush=True)
     figures += bench_reports.figures()
     print("calls (a few minutes)", flush=True)
