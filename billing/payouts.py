@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, func, insert, select, update
+from sqlalchemy import Row, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import MICROSECONDS, Clock, microseconds_of
@@ -40,7 +40,7 @@ from billing.errors import (
 from billing.ids import new_id
 from billing.money import Micros
 from billing.storage.engine import for_writing
-from billing.storage.ledger import post_batch
+from billing.storage.ledger import lock_accounts, post_batch
 from billing.storage.payout_tables import payout_terms, payouts
 from billing.storage.tables import accounts, entries, transfers
 
@@ -125,7 +125,7 @@ class Payouts:
             raise InvalidInput(reason="a payout is more than zero, in whole cents")
         async with self._writing() as connection:
             # From here on nobody else moves this party's money.
-            await connection.execute(select(accounts.c.id).where(_is(party)).with_for_update())
+            await lock_accounts(connection, or_(_is(party), _is(_clearing(party))))
             known = await connection.execute(select(payouts).where(payouts.c.key == key))
             if (row := known.one_or_none()) is not None:
                 if _payout(row).party != party or amount not in {None, row.amount}:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
@@ -30,7 +31,7 @@ from billing.ids import new_id
 from billing.money import Micros
 from billing.storage.drivers import DatabaseFailed
 from billing.storage.engine import for_writing
-from billing.storage.ledger import post_batch
+from billing.storage.ledger import lock_accounts, post_batch
 from billing.storage.tables import accounts, entries, sessions, transfers
 
 KEY_MAX: Final = 100
@@ -110,8 +111,7 @@ class Refunds:
             async with connection.begin():
                 session = await _session(connection, session_id)
                 # From here on nobody else moves this caller's money.
-                mine = accounts.c.id == session.account_id
-                await connection.execute(select(accounts.c.id).where(mine).with_for_update())
+                await lock_accounts(connection, _involved(session))
                 transfer_key = f"refund:{session_id}:{key}"
                 stored = await _stored(connection, session, transfer_key)
                 if stored is not None:
@@ -125,7 +125,7 @@ class Refunds:
                 return await self._post(
                     connection, session, moved, wanted, kind, transfer_key, actor, reason
                 )
-        except DatabaseFailed as error:
+        except (DatabaseFailed, SQLAlchemyError, OSError, TimeoutError) as error:
             raise LedgerUnavailable(reason=type(error).__name__) from error
         finally:
             await connection.close()
@@ -203,6 +203,20 @@ async def _session(connection: AsyncConnection, session_id: str) -> Row[Any]:  #
     if row is None:
         raise UnknownSession(session_id=session_id)
     return row
+
+
+def _involved(session: Row[Any]) -> Any:  # Any: a row in, an SQL condition out
+    """Find the caller, everybody who got a part of the session, and who pays for goodwill."""
+    parties = (
+        select(entries.c.account_id)
+        .join(transfers, transfers.c.id == entries.c.transfer_id)
+        .where(transfers.c.reference == session.id)
+    )
+    return or_(
+        accounts.c.id == session.account_id,
+        accounts.c.id.in_(parties),
+        (accounts.c.kind == "provider") & (accounts.c.currency == session.currency),
+    )
 
 
 async def _moved(connection: AsyncConnection, session: Row[Any]) -> _Moved:  # Any: as above

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.book import Book
@@ -112,6 +113,19 @@ async def post_batch(connection: AsyncConnection, operations: Sequence[Operation
     Nothing is committed here.
     """
     return await run_in(connection, batch(operations))
+
+
+async def lock_accounts(
+    connection: AsyncConnection,
+    condition: Any,  # Any: an SQL condition
+) -> None:
+    """Let nobody else move the money of these accounts until this transaction ends.
+
+    What the same transaction will post to must be among them: locks are taken by id everywhere,
+    so an account that is locked later closes a circle of waiting with the writer.
+    """
+    query = select(accounts.c.id).where(condition).order_by(accounts.c.id)
+    await connection.execute(query.with_for_update(key_share=True))
 
 
 def batch(operations: Sequence[Operation]) -> Steps[list[Outcome]]:
