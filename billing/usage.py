@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
+from billing.cycles import provider_of
 from billing.domain.cover import issuer_of
 from billing.domain.metering import MeterState, Stop, decide, take, units_of
 from billing.domain.operations import AccountRef, Post, PostedEntry
@@ -63,7 +64,7 @@ _EVENT: Final = (
 )  # fmt: skip
 _FIND_EVENTS: Final = Find(
     source="usage_events",
-    columns=("account", "key", "input_hash", *ANSWER),
+    columns=("account", "key", "input_hash", "meter", *ANSWER),
     keys=("account", "key"),
 )
 _INSERT_EVENTS: Final = Insert(usage_events, columns=_EVENT)
@@ -137,7 +138,7 @@ class Metering:
             if answer.outcome != "accepted" or meter is None:
                 continue
             result = tuple(getattr(answer, name) for name in ANSWER)
-            known[event.account, event.key] = (digest, *result)
+            known[event.account, event.key] = (digest, meter, *result)
             subscription = desks[event.account].subscription.id
             rows.append(
                 (
@@ -274,7 +275,9 @@ async def _open(
     buckets = await buckets_of(connection, [each.id for each in live.values()])
     refs = {bucket.ref for bucket in buckets} | {each.caller for each in live.values()}
     if lock:
+        # All at once and by id, as the writer does: no circle of waiting.
         refs |= {issuer_of(bucket.ref) for bucket in buckets}
+        refs |= {provider_of(each.plan.currency) for each in live.values()}
     balances = await lock_accounts(connection, refs)
     rows = await connection.execute(
         select(subscription_meters).where(
@@ -363,7 +366,7 @@ def _decide(event: UsageEvent, desk: _Desk | None) -> tuple[UsageAnswer, str | N
     if desk.money is not None:
         desk.money -= use.overage
     desk.alerts |= {(meter.unit, percent) for percent in use.alerts}
-    return accepted(event, use, sum(state.left)), meter.unit
+    return accepted(event, use, sum(state.left), meter.unit), meter.unit
 
 
 def _movements(desk: _Desk) -> list[tuple[str, tuple[PostedEntry, ...]]]:
@@ -379,7 +382,6 @@ def _movements(desk: _Desk) -> list[tuple[str, tuple[PostedEntry, ...]]]:
             used = -sum(entry.amount for entry in entries)
             found.append(("usage", (*entries, PostedEntry(account=issuer, amount=used))))
         if overage := state.overage - before.overage:
-            currency = desk.subscription.plan.currency
-            provider = AccountRef(kind="provider", code="provider", currency=currency)
+            provider = provider_of(desk.subscription.plan.currency)
             found.append(("overage", moved(desk.subscription.caller, provider, overage)))
     return found

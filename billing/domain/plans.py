@@ -31,6 +31,11 @@ PAYMENTS: Final = {"monthly": 1, "quarterly": 3, "annual": 12}
 Pair = tuple[str, int]
 
 
+def scale_of(unit: str) -> int:
+    """Say how many base units one unit is kept in: a minute is sixty seconds."""
+    return SECONDS_OF_MINUTE if unit == MINUTES else 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceTier:
     """From so many units of overage on, a unit costs so much."""
@@ -68,7 +73,7 @@ class Meter:
     @property
     def scale(self) -> int:
         """How many base units one unit is kept in."""
-        return SECONDS_OF_MINUTE if self.unit == MINUTES else 1
+        return scale_of(self.unit)
 
     @property
     def currency(self) -> str:

@@ -10,7 +10,7 @@ from billing.domain.metering import Use
 from billing.domain.plans import Meter
 from billing.errors import InvalidInput
 from billing.ids import input_hash
-from billing.money import Micros
+from billing.money import Micros, format_amount
 
 EVENTS_MAX: Final = 10_000
 UNITS_MAX: Final = 10**15
@@ -62,6 +62,7 @@ class UsageAnswer:
     overage: Micros = 0
     remaining: int = 0
     warning: str | None = None
+    meter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,18 @@ class UsageQuote:
     remaining: int
     warning: str | None
 
+    def says(self) -> str:
+        """Say it in one sentence."""
+        unit, scale = self.meter.unit, self.meter.scale
+        used = format_amount(self.units // scale, decimals_min=0)
+        text = f"This will use {used} {unit} of your plan"
+        if self.overage_units:
+            beyond = format_amount(self.overage_units // scale, decimals_min=0)
+            cost = format_amount(self.overage)
+            text += f", {beyond} of them beyond it for {cost} {self.currency}"
+        left = format_amount(self.remaining // scale, decimals_min=0)
+        return f"{text}; {left} {unit} stay."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRow:
@@ -93,7 +106,7 @@ class UsageRow:
     overage: Micros
 
 
-def accepted(event: UsageEvent, use: Use, remaining: int) -> UsageAnswer:
+def accepted(event: UsageEvent, use: Use, remaining: int, meter: str) -> UsageAnswer:
     """Answer an event that was taken."""
     return UsageAnswer(
         key=event.key,
@@ -104,6 +117,7 @@ def accepted(event: UsageEvent, use: Use, remaining: int) -> UsageAnswer:
         overage=use.overage,
         remaining=remaining,
         warning=use.warning,
+        meter=meter,
     )
 
 
@@ -124,7 +138,7 @@ def again(event: UsageEvent, digest: str, stored: tuple[object, ...]) -> UsageAn
             code="idempotency_conflict",
             reason=f"the key {event.key!r} was used before with other content",
         )
-    facts = dict(zip(ANSWER, stored[1:], strict=True))
+    facts = dict(zip(("meter", *ANSWER), stored[1:], strict=True))
     return UsageAnswer(key=event.key, account=event.account, outcome="replayed", **facts)  # type: ignore[arg-type]
 
 

@@ -26,6 +26,7 @@ from ivr.cli import (
     report,
     serve,
     subscription,
+    usage,
     user,
     voucher,
 )
@@ -67,6 +68,7 @@ report.app.command("callers")(business.callers)
 report.app.command("arpu")(business.arpu)
 report.app.command("unanswered")(business.unanswered)
 app.add_typer(report.app, name="report")
+app.add_typer(usage.app, name="usage")
 app.add_typer(fees.app, name="fees")
 app.add_typer(voucher.app, name="voucher")
 app.add_typer(invoice.app, name="invoice")

@@ -76,6 +76,8 @@ class Operation:
     body: type[Input] | None = None
     statuses: tuple[int, ...] = (200,)
     needs_key: bool = False
+    # Larger bodies than pages send; None: as everywhere.
+    bytes_max: int | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -101,6 +103,8 @@ def guarded(operation: Operation) -> Callable[[web.Request], Awaitable[web.Strea
         who = await _identify(request)
         if who.role not in operation.roles:
             raise Refusal("forbidden", "The token is not made for this.")
+        if operation.bytes_max is not None:
+            request = request.clone(client_max_size=operation.bytes_max)
         ask = Ask(
             request=request,
             web=web_of(request),

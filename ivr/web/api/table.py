@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from ivr.web.api import accounts, calls, models, reports
+from ivr.web.api import accounts, calls, models, reports, usage, usage_models
 from ivr.web.api.gate import Operation
 from ivr.web.scope import CALLERS, CLIENTS, EVERYBODY, OPERATORS
 
 CALL: Final = "{call_id:[0-9a-f-]{36}}"
+SUBSCRIPTION: Final = "{subscription:[a-z0-9][a-z0-9_.-]*}"
 ACCOUNT: Final = "{account:[a-z0-9][a-z0-9_.-]*}"
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -119,6 +120,50 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         handler=accounts.statement,
         query=models.PageQuery,
         answer=models.Statement,
+        problems=("not_found",),
+    ),
+    Operation(
+        method="POST",
+        path="/usage",
+        name="recordUsage",
+        summary="Record one or many metering events, each once",
+        roles=OPERATORS | CALLERS,
+        handler=usage.record,
+        body=usage_models.UsageBatch,
+        answer=usage_models.UsageAnswers,
+        bytes_max=8 * 1024 * 1024,
+        problems=("not_found", "invalid_input", "ledger_unavailable"),
+    ),
+    Operation(
+        method="GET",
+        path="/usage/quote",
+        name="quoteUsage",
+        summary="Tell what something would take of a plan, before it is spent",
+        roles=OPERATORS | CALLERS,
+        handler=usage.quote,
+        query=usage_models.UsageQuoteQuery,
+        answer=usage_models.UsageQuote,
+        problems=("not_found", "invalid_input", "unknown_subscription", "usage_stopped"),
+    ),
+    Operation(
+        method="GET",
+        path="/usage",
+        name="reportUsage",
+        summary="Report usage by account and type",
+        roles=OPERATORS | CALLERS,
+        handler=usage.report,
+        query=usage_models.UsageQuery,
+        answer=usage_models.UsageReport,
+        problems=("not_found",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/subscriptions/{SUBSCRIPTION}",
+        name="showSubscription",
+        summary="Show a subscription and what it still has, by its id or its account",
+        roles=OPERATORS | CALLERS,
+        handler=usage.show_subscription,
+        answer=usage_models.SubscriptionView,
         problems=("not_found",),
     ),
     Operation(

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
+from billing.domain.plans import Plan
+from billing.subscriptions import Subscriptions
 from ivr.web.api.gate import BASE
 from ivr.web.api.table import OPERATIONS
 from ivr.web.app import PAGES, make_web
 from ivr.web.scope import Role
+from tests.plans import Shop
 from tests.site import Site, browser, csrf_of, served
 
 VISITORS = {
@@ -37,13 +40,16 @@ class Foreign:
     def fill(self, path: str) -> str:
         live = "/hangup" in path
         path = re.sub(r"\{call_id:[^}]*\}\}?", self.live_id if live else self.call_id, path)
-        return re.sub(r"\{(code|account):[^}]*\}", "alice", path)
+        return re.sub(r"\{(code|account|subscription):[^}]*\}", "alice", path)
 
 
 async def _foreign(site: Site) -> Foreign:
     call_id = await site.call(topic="Acme Secret Topic")
     await site.call(account="bob", client="globex", topic="Own")
     live_id = site.ring(topic="Acme Secret Topic")
+    plans = Subscriptions(engine=site.desk.engine, clock=site.desk.clock)
+    await Shop(desk=site.desk, plans=plans).offer(Plan(name="free", currency="USD", price=0))
+    await plans.subscribe("alice", "free")
     return Foreign(call_id=call_id, live_id=live_id)
 
 

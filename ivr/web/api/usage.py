@@ -1,0 +1,184 @@
+"""Operations on usage: record, quote, report, and the subscription it is drawn from."""
+
+from __future__ import annotations
+
+from billing.clock import microseconds_of
+from billing.domain.plans import scale_of
+from billing.domain.usage import UsageAnswer, UsageEvent
+from billing.errors import UnknownSubscription
+from billing.money import format_amount
+from billing.reports import Span
+from billing.subscriptions import Subscriptions
+from billing.usage import Metering
+from ivr.calls.history import moment
+from ivr.web.api import usage_models as models
+from ivr.web.api.gate import Answer, Ask
+from ivr.web.problems import Refusal
+from ivr.web.scope import NotYours, Role
+
+
+async def record(ask: Ask) -> Answer:
+    """Record metering events, each once."""
+    assert isinstance(ask.body, models.UsageBatch)
+    now_us = ask.web.now_us()
+    events = [
+        UsageEvent(
+            key=event.key,
+            account=_own(ask, event.account),
+            type=event.type,
+            units=event.units,
+            at_us=now_us if event.at is None else microseconds_of(event.at),
+            project=event.project,
+            request_id=event.request_id,
+            segment=event.segment,
+            key_type=event.key_type,
+            status=event.status,
+        )
+        for event in ask.body.events
+    ]
+    answers = await _metering(ask).record(events)
+    outcomes = [answer.outcome for answer in answers]
+    return Answer(
+        model=models.UsageAnswers(
+            accepted=outcomes.count("accepted"),
+            replayed=outcomes.count("replayed"),
+            refused=outcomes.count("refused"),
+            conflicts=outcomes.count("conflict"),
+            events=tuple(_answer(answer) for answer in answers),
+        )
+    )
+
+
+async def quote(ask: Ask) -> Answer:
+    """Tell what something would take before it is spent."""
+    assert isinstance(ask.query, models.UsageQuoteQuery)
+    found = await _metering(ask).quote(
+        _own(ask, ask.query.account),
+        type=ask.query.type,
+        units=ask.query.units,
+        segment=ask.query.segment,
+        byok=ask.query.key_type == "byok",
+    )
+    unit = found.meter.unit
+    return Answer(
+        model=models.UsageQuote(
+            account=found.account,
+            plan=found.plan,
+            meter=unit,
+            units=_units(found.units, unit),
+            covered=_units(found.covered, unit),
+            overage_units=_units(found.overage_units, unit),
+            overage=format_amount(found.overage),
+            currency=found.currency,
+            remaining=_units(found.remaining, unit),
+            warning=found.warning,
+            says=found.says(),
+        )
+    )
+
+
+async def report(ask: Ask) -> Answer:
+    """Report usage by account and type."""
+    assert isinstance(ask.query, models.UsageQuery)
+    account = ask.query.account
+    if ask.who.role is Role.CALLER:
+        account = _own(ask, account)
+    today = ask.web.deps.clock.now().date()
+    last = ask.query.last or today
+    first = ask.query.first or last.replace(day=1)
+    if first > last:
+        raise Refusal(
+            "invalid", "Correct the fields that are named.",
+            fields={"to": "The last day is before the first."},
+        )  # fmt: skip
+    rows = await _metering(ask).report(Span(first=first, last=last), account=account)
+    return Answer(
+        model=models.UsageReport(
+            rows=tuple(
+                models.UsageRow(
+                    account=row.account,
+                    meter=row.meter,
+                    type=row.type,
+                    events=row.events,
+                    units=_units(row.units, row.meter),
+                    overage_units=_units(row.overage_units, row.meter),
+                    overage=format_amount(row.overage),
+                )
+                for row in rows
+            )
+        )
+    )
+
+
+async def show_subscription(ask: Ask) -> Answer:
+    """Show a subscription by its id, or the live one of an account."""
+    deps = ask.web.deps
+    try:
+        found, left = await Subscriptions(engine=deps.engine, clock=deps.clock).show(
+            ask.named("subscription")
+        )
+    except UnknownSubscription:
+        raise NotYours from None
+    if ask.who.role is Role.CALLER and found.account != ask.who.scope.subject:
+        raise NotYours
+    return Answer(
+        model=models.SubscriptionView(
+            id=found.id,
+            account=found.account,
+            plan=found.plan.name,
+            version=found.version,
+            state=found.state,  # type: ignore[arg-type]  # the table knows no other
+            cycle_start=moment(found.cycle_start_us) or "",
+            cycle_end=moment(found.cycle_end_us) or "",
+            ends=found.ends,
+            allowances=tuple(
+                models.Allowance(
+                    meter=each.bucket.meter,
+                    bucket=each.bucket.name,
+                    granted=_units(each.bucket.granted, each.bucket.meter),
+                    remaining=_units(each.units, each.bucket.meter),
+                    expires_at=moment(each.bucket.expires_us),
+                )
+                for each in left
+            ),
+        )
+    )
+
+
+def _own(ask: Ask, account: str | None) -> str:
+    """Return the account that is meant: a caller's own, whatever else it names."""
+    if ask.who.role is Role.CALLER:
+        subject = ask.who.scope.subject
+        if subject is None or account not in {None, subject}:
+            raise NotYours
+        return subject
+    if account is None:
+        raise Refusal(
+            "invalid", "Correct the fields that are named.",
+            fields={"account": "Please fill this in."},
+        )  # fmt: skip
+    return account
+
+
+def _metering(ask: Ask) -> Metering:
+    return Metering(engine=ask.web.deps.engine, clock=ask.web.deps.clock)
+
+
+def _answer(answer: UsageAnswer) -> models.UsageAnswer:
+    return models.UsageAnswer(
+        key=answer.key,
+        account=answer.account,
+        outcome=answer.outcome,  # type: ignore[arg-type]  # the library knows no other
+        code=answer.code,
+        reason=answer.reason,
+        meter=answer.meter or None,
+        units=_units(answer.units, answer.meter),
+        overage_units=_units(answer.overage_units, answer.meter),
+        overage=format_amount(answer.overage),
+        remaining=_units(answer.remaining, answer.meter),
+        warning=answer.warning,
+    )
+
+
+def _units(base: int, unit: str) -> str:
+    return format_amount(base // scale_of(unit), decimals_min=0)
