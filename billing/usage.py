@@ -36,6 +36,7 @@ from billing.domain.usage import (
 from billing.errors import InvalidInput, LedgerUnavailable, UnknownSubscription, UsageStopped
 from billing.ids import new_id
 from billing.money import Micros
+from billing.renewal import renew_due
 from billing.reports import Span
 from billing.storage.drivers import DatabaseFailed, run_in
 from billing.storage.engine import for_writing
@@ -110,6 +111,7 @@ class Metering:
         """
         now_us = microseconds_of(self._clock.now())
         check(events, now_us)
+        await renew_due(self._engine, self._clock, {event.account for event in events})
         connection = await for_writing(self._engine)
         try:
             async with connection.begin():
@@ -206,6 +208,7 @@ class Metering:
             InvalidInput: the plan does not know such a type.
 
         """
+        await renew_due(self._engine, self._clock, [account])
         async with self._engine.connect() as connection:
             desks = await _open(connection, {account}, lock=False)
         desk = desks.get(account)

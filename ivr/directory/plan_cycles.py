@@ -13,7 +13,8 @@ from billing.clock import Clock
 from billing.errors import BillingError
 from billing.subscriptions import Subscriptions
 
-ROUND_SECONDS: Final = 600
+# Talk in the gap between two months would be paid with money.
+ROUND_SECONDS: Final = 60
 
 log = structlog.get_logger()
 
