@@ -83,7 +83,7 @@ class Cycles:
         while subscription.state == "active" and subscription.cycle_end_us <= self._now_us:
             subscription = await self._next(subscription)
         if subscription.state == "past_due":
-            subscription = await self.enter(self._skipped(subscription))
+            subscription = await self.enter(await self._skip(subscription))
         await self._store(subscription)
         return subscription
 
@@ -159,8 +159,11 @@ class Cycles:
             return replace(subscription, state="cancelled")
         return await self.enter(_at(subscription, subscription.cycle + 1))
 
-    def _skipped(self, subscription: Subscription) -> Subscription:
+    async def _skip(self, subscription: Subscription) -> Subscription:
         """Nobody owes for months without service: go to the month that is now."""
+        if subscription.cycle_end_us <= self._now_us:
+            for meter in subscription.plan.meters:
+                await self._close(subscription, meter, rolls=False)
         while subscription.cycle_end_us <= self._now_us:
             subscription = _at(subscription, subscription.cycle + 1)
         return replace(subscription, paid_cycles=max(subscription.cycle, subscription.paid_cycles))
@@ -231,6 +234,7 @@ class Cycles:
         ends = months_after(subscription.anchor_us, subscription.cycle + 2)
         await self._set(subscription, meter, ROLLOVER, rolled, ends)
         await self._set(subscription, meter, CYCLE, 0)
+        await self._carry(subscription, meter)
         await self._connection.execute(
             update(subscription_meters)
             .where(
@@ -239,6 +243,20 @@ class Cycles:
             )
             .values(overage_units=0, overage=0)
         )
+
+    async def _carry(self, subscription: Subscription, meter: Meter) -> None:
+        """What is left of units bought ahead is what the next cycle has of them."""
+        bought = {
+            bucket.ref
+            for bucket in await buckets_of(self._connection, [subscription.id])
+            if bucket.meter == meter.unit and bucket.name not in {CYCLE, ROLLOVER}
+        }
+        for ref, balance in (await lock_accounts(self._connection, bought)).items():
+            await self._connection.execute(
+                update(allowances)
+                .where(allowances.c.code == ref.code)
+                .values(granted=balance.spendable)
+            )
 
     async def _set(
         self,

@@ -304,6 +304,8 @@ async def lock_accounts(
 
 def _lock(refs: Collection[AccountRef]) -> Steps[dict[AccountRef, Balance]]:
     found: dict[AccountRef, Balance] = {}
+    if not refs:
+        return found
     rows = yield _LOCK, [(ref.kind, ref.code, ref.currency) for ref in refs]
     for kind, code, currency, status, posted, held, limit in rows:
         ref = AccountRef(kind=kind, code=code, currency=currency)

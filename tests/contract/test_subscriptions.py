@@ -145,6 +145,20 @@ async def test_a_cancelled_plan_ends_with_its_month_and_expires(shop: Shop) -> N
     assert await shop.desk.proved()
 
 
+async def test_what_was_rolled_over_ends_after_a_month_paid_or_not(shop: Shop) -> None:
+    await shop.desk.caller("bob", "49")
+    await shop.plans.subscribe("bob", "starter")
+
+    rolled = []
+    for _ in range(2):
+        shop.desk.clock.advance(31 * DAY)
+        assert (await shop.plans.run_cycles()).past_due == ("bob",)
+        rolled.append((await shop.left("bob"))["minutes rollover"])
+
+    assert rolled == ["200", "0"]
+    assert await shop.desk.proved()
+
+
 async def test_units_are_bought_ahead_once_and_burn_last(shop: Shop) -> None:
     pack = Bundle(name="big", units=500 * 1_000_000, price=parse_amount("40"))
     counted = replace(TCU, unit="credits", unit_price=parse_amount("0.10"), bundles=(pack,))
