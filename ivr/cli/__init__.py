@@ -32,6 +32,7 @@ from ivr.cli import (
 )
 from ivr.cli.agreements import agreements
 from ivr.cli.quote import quote
+from ivr.cli.rate import rate
 from ivr.cli.reconcile import reconcile
 from ivr.cli.rerate import rerate
 from ivr.cli.statement import statement
@@ -54,6 +55,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("call")(call.call)
 app.command("quote")(quote)
+app.command("rate")(rate)
 app.command("topup")(topup)
 app.command("rerate")(rerate)
 app.command("verify")(verify)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from tests.benchmarks import (
+    bench_batch,
     bench_calls,
     bench_ledger,
     bench_rating,
@@ -22,6 +23,8 @@ def main() -> None:
     figures: list[Figure] = []
     print("rating", flush=True)
     figures += bench_rating.figures()
+    print("a file of usage (a minute)", flush=True)
+    figures += bench_batch.figures()
     print("ledger (a minute)", flush=True)
     figures += bench_ledger.figures()
     print("usage", flush=True)

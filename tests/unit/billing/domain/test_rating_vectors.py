@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from billing.batch import BatchRater, PriceVersion
 from billing.domain.allowances import take
 from billing.domain.rating import RateTable
 from billing.domain.tariffs import Period, RoundingRule, Tariff, Tier
-from billing.money import DECIMALS_MAX, Rounding
+from billing.money import DECIMALS_MAX, Rounding, parse_amount
 
 VECTORS = json.loads(
     (Path(__file__).parents[3] / "vectors" / "rating.json").read_text(encoding="utf-8"),
@@ -72,6 +74,18 @@ def test_a_published_cost_comes_out_exactly(vector: dict[str, Any]) -> None:
     table = RateTable.compile(tariff(vector))
 
     assert table.cost(vector["duration_s"]) == micros(vector["expected_cost"])
+
+
+@pytest.mark.parametrize("vector", named("cost"))
+def test_a_published_cost_comes_out_of_a_file_of_usage(vector: dict[str, Any]) -> None:
+    usage = f"id,tariff,seconds,started_at\na,t,{vector['duration_s']},\n".encode()
+    prices = {"t": [PriceVersion(number=1, tariff=tariff(vector))]}
+    rater = BatchRater(BytesIO(usage), prices, bad=lambda row: pytest.fail(row.reason))
+    rater.header()
+
+    cost = "".join(rater.blocks()).split(",")[5]
+
+    assert parse_amount(cost) == micros(vector["expected_cost"])
 
 
 @pytest.mark.parametrize("vector", named("cost", segments=True))
