@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing import audit_invoices, audit_refunds, audit_sums
 from billing.clock import moment_of
 from billing.domain.rating import RateTable, seconds_of
-from billing.domain.splits import split
+from billing.domain.sessions import parts_of
 from billing.domain.tariffs import Tariff
 from billing.storage.engine import snapshot
 from billing.storage.ledger import shares_from_json
@@ -203,14 +203,17 @@ def _price_problem(
     booked: dict[tuple[str, str], int],
 ) -> str | None:
     table = RateTable.compile(tariff, started_at=moment_of(row.opened_us), timezone=row.timezone)
-    cost = table.cost(min(seconds_of(row.talk_us), row.seconds) - row.covered_seconds)
+    charge = table.charge(min(seconds_of(row.talk_us), row.seconds) - row.covered_seconds)
+    cost = charge.cost
     if cost != row.cost:
         return f"cost {row.cost} instead of {cost}"
+    if charge.tax != row.tax:
+        return f"tax {row.tax} instead of {charge.tax}"
     if row.cost > row.amount:
         return f"cost {row.cost} above the grant {row.amount}"
     expected = {
         (part.kind, part.account): part.amount
-        for part in split(cost, shares_from_json(row.shares))
+        for part in parts_of(charge, shares_from_json(row.shares))
         if part.amount
     }
     return None if expected == booked else f"split {booked} instead of {expected}"

@@ -35,8 +35,7 @@ from billing.domain.operations import (
 )
 from billing.domain.plans import SECONDS_UNIT
 from billing.domain.rating import RateTable, seconds_of
-from billing.domain.sessions import Balance, OpenSession, SessionTerms, Settlement
-from billing.domain.splits import split
+from billing.domain.sessions import Balance, OpenSession, SessionTerms, Settlement, parts_of
 from billing.domain.tariffs import Tariff
 from billing.errors import BillingError, LedgerUnavailable, UnknownAccount
 from billing.ids import new_id
@@ -210,7 +209,7 @@ class Charging:
         seconds = min(seconds_of(talk_us), granted_seconds)
         covered = min(seconds, covered_seconds)
         charge = terms.table.charge(seconds - covered)
-        parts = split(charge.cost, terms.shares)
+        parts = parts_of(charge, terms.shares)
         operation = Settle(
             hold_id=terms.session_id,
             account=terms.payer,
@@ -226,6 +225,7 @@ class Charging:
                 evidence=evidence,
                 review=review,
                 note=note,
+                tax=charge.tax,
             ),
             cover=terms.cover,
             covered_seconds=covered,

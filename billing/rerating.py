@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing.clock import Clock, microseconds_of, moment_of
 from billing.domain.operations import AccountRef, Post, Posted, PostedEntry
 from billing.domain.rating import RateTable, seconds_of
-from billing.domain.splits import split
+from billing.domain.sessions import parts_of
 from billing.domain.tariffs import Tariff
 from billing.errors import BillingError, InvalidInput, UnknownTariff
 from billing.ids import new_id
@@ -201,10 +201,11 @@ def _difference(
 ) -> Difference | None:
     table = RateTable.compile(tariff, started_at=moment_of(row.opened_us), timezone=row.timezone)
     talked = min(seconds_of(row.talk_us), row.seconds) - row.covered_seconds
-    cost = table.cost(talked)
+    charge = table.charge(talked)
+    cost = charge.cost
     caller = AccountRef(kind="caller", code=row.code, currency=row.currency)
     wanted = {caller: -cost}
-    for part in split(cost, shares_from_json(row.shares)):
+    for part in parts_of(charge, shares_from_json(row.shares)):
         ref = AccountRef(kind=part.kind, code=part.account, currency=row.currency)
         wanted[ref] = wanted.get(ref, 0) + part.amount
     moves = tuple(

@@ -130,6 +130,7 @@ class SessionResult:
     evidence: str
     review: bool = False
     note: str | None = None
+    tax: Micros = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,11 @@ class ChargeLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """A cost with its reasons. `adjustment` is what rounding, minimum and maximum cost changed."""
+    """A cost with its reasons. `adjustment` is what rounding, minimum and maximum cost changed.
+
+    setup fee + lines + adjustment is the cost where tax is included or there is none, and what
+    the tax comes on top of where it is not.
+    """
 
     talk_seconds: int
     billed_seconds: int
@@ -50,6 +54,12 @@ class Charge:
     tax: Micros
     cost: Micros
     currency: str
+    tax_included: bool = False
+
+    @property
+    def net(self) -> Micros:
+        """What is shared: the cost without its tax."""
+        return self.cost - self.tax
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +90,7 @@ class RateTable:
         "_minimum_seconds",
         "_slots",
         "_steps",
+        "_taxed",
         "first_seconds",
         "tariff",
         "tiers",
@@ -91,6 +102,8 @@ class RateTable:
         self._slots = tuple(_slots(priced, tariff.free_seconds))
         self._minimum_seconds = tariff.minimum_seconds
         self._method = tariff.rounding.method
+        # Only a tax that is added changes what is held and charged.
+        self._taxed = tariff.tax if tariff.tax and not tariff.tax.included else None
         denominator = lcm(*(slot.tier.per_seconds for slot in self._slots))
         unit: int = 10 ** (DECIMALS_MAX - tariff.rounding.decimals)
         self._divisor = denominator * unit
@@ -122,7 +135,13 @@ class RateTable:
         return cls(tariff, spans(tariff, started_at=started_at, zone=ZoneInfo(timezone)))
 
     def cost(self, seconds: int) -> Micros:
-        """Price so many seconds of talk, in micro-units; 0 for none. Monotone."""
+        """Price so many seconds of talk with tax, in micro-units; 0 for none. Monotone."""
+        if self._taxed is None:
+            return self._net(seconds)
+        net = self._net(seconds)
+        return net + self._taxed.of(net, self._method)
+
+    def _net(self, seconds: int) -> Micros:
         if seconds <= 0:
             return 0
         entries, steps, minimum_seconds, bias, divisor, unit, minimum, maximum = self._fast
@@ -139,6 +158,7 @@ class RateTable:
     def charge(self, seconds: int) -> Charge:
         """Price the same talk with its reasons, line by line."""
         cost = self.cost(seconds)
+        tax = self._tax_in(seconds, cost)
         lines = self._lines(seconds) if seconds > 0 else ()
         setup_fee = self.tariff.setup_fee if seconds > 0 else 0
         return Charge(
@@ -146,11 +166,23 @@ class RateTable:
             billed_seconds=self._billed(seconds) if seconds > 0 else 0,
             setup_fee=setup_fee,
             lines=lines,
-            adjustment=cost - setup_fee - sum(line.amount for line in lines),
-            tax=0,
+            adjustment=cost
+            - (tax if self._taxed else 0)
+            - setup_fee
+            - sum(line.amount for line in lines),
+            tax=tax,
             cost=cost,
             currency=self.tariff.currency,
+            tax_included=self.tariff.tax is not None and self._taxed is None,
         )
+
+    def _tax_in(self, seconds: int, cost: Micros) -> Micros:
+        """Return the tax that is in a cost."""
+        if self.tariff.tax is None or cost == 0:
+            return 0
+        if self._taxed is None:
+            return self.tariff.tax.of(cost, self._method)
+        return cost - self._net(seconds)
 
     def affordable_seconds(self, amount: Micros, *, seconds_max: int) -> int:
         """Return the longest talk of at most `seconds_max` that costs no more than `amount`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing.domain.operations import AccountRef
 from billing.domain.rating import Charge, RateTable
-from billing.domain.splits import Part, Share
+from billing.domain.splits import Part, Share, split
 from billing.money import Micros
 
 
@@ -33,6 +34,14 @@ class SessionTerms:
     def payer(self) -> AccountRef:
         """The account that pays."""
         return AccountRef(kind="caller", code=self.account, currency=self.currency)
+
+
+def parts_of(charge: Charge, shares: Sequence[Share]) -> tuple[Part, ...]:
+    """Say who gets what of a cost: the parties share it without its tax."""
+    parts = split(charge.net, shares)
+    if charge.tax:
+        parts = (*parts, Part(kind="tax", account="tax", amount=charge.tax))
+    return parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeAlias
 
 from billing.errors import InvalidTariff
-from billing.money import AMOUNT_MAX, DECIMALS_MAX, Micros, Rounding
+from billing.money import AMOUNT_MAX, DECIMALS_MAX, Micros, Rounding, divide
 
 TIERS_MAX: Final = 100
 PERIODS_MAX: Final = 50
 SECONDS_MAX: Final = 366 * 24 * 3600
 MINUTES_OF_DAY: Final = 24 * 60
 DAYS_OF_WEEK: Final = 7
+TAX_WHOLE: Final = 10_000
 
 Problem: TypeAlias = tuple[str, str]
 """A field, and why it cannot be so."""
@@ -60,6 +61,20 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tax:
+    """A tax on every cost: part of the prices (`included`), or added to what they come to."""
+
+    name: str
+    basis_points: int
+    included: bool = False
+
+    def of(self, amount: Micros, method: Rounding) -> Micros:
+        """Return the tax in a cost that has it in, or on a cost that has not; rounded once."""
+        whole = TAX_WHOLE + self.basis_points if self.included else TAX_WHOLE
+        return divide(amount * self.basis_points, whole, method)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
     """A price list. Amounts are micro-units of `currency`, durations whole seconds.
 
@@ -80,6 +95,7 @@ class Tariff:
     maximum_cost: Micros | None = None
     rounding: RoundingRule = field(default_factory=RoundingRule)
     periods: tuple[Period, ...] = ()
+    tax: Tax | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a price list; the error carries every problem as `problems`."""
@@ -91,6 +107,9 @@ class Tariff:
     def to_json(self) -> str:
         """Write the canonical form; equal tariffs give equal text."""
         body = asdict(self)
+        if self.tax is None:
+            # Versions of before there were taxes stay equal to what they were.
+            del body["tax"]
         for period in body["periods"]:
             period["days"] = sorted(period["days"])
         return json.dumps(body, sort_keys=True, separators=(",", ":"))
@@ -104,10 +123,11 @@ class Tariff:
 
         """
         body = json.loads(text)
-        rule = body.pop("rounding")
+        rule, tax = body.pop("rounding"), body.pop("tax", None)
         return Tariff(
             **{
                 **body,
+                "tax": None if tax is None else Tax(**tax),
                 "tiers": _tiers(body["tiers"]),
                 "rounding": RoundingRule(
                     method=Rounding(rule["method"]), decimals=rule["decimals"]
@@ -140,6 +160,8 @@ def _problems(tariff: Tariff) -> Iterator[Problem]:
             yield "maximum_cost", "below minimum_cost"
     if not 0 <= tariff.rounding.decimals <= DECIMALS_MAX:
         yield "rounding.decimals", f"0 to {DECIMALS_MAX}"
+    if tariff.tax is not None and not 0 < tariff.tax.basis_points <= TAX_WHOLE:
+        yield "tax.rate", "more than 0% and at most 100%"
     yield from _tier_list("tiers", tariff.tiers)
     if len(tariff.periods) > PERIODS_MAX:
         yield "periods", f"more than {PERIODS_MAX}"

@@ -96,7 +96,7 @@ _CLOSE_SESSIONS: Final = Update(
     sessions,
     columns=(
         "state", "started_us", "ended_us", "talk_us", "billed_seconds", "cost", "balance_before",
-        "balance_after", "evidence", "review", "note", "covered_seconds",
+        "balance_after", "evidence", "review", "note", "covered_seconds", "tax",
     ),
     guard=("state", "open"),
 )  # fmt: skip
@@ -311,7 +311,7 @@ def _session(book: Book, operation: OpenHold) -> Values:
 def _closed(operation: Settle | Void | Expire, answer: Settled | None) -> Values:
     if isinstance(operation, Void | Expire):
         return (
-            "voided", None, operation.at_us, 0, 0, 0, None, None, None, False, operation.note, 0,
+            "voided", None, operation.at_us, 0, 0, 0, None, None, None, False, operation.note, 0, 0,
             operation.hold_id,
         )  # fmt: skip
     assert answer is not None
@@ -329,5 +329,6 @@ def _closed(operation: Settle | Void | Expire, answer: Settled | None) -> Values
         result.review,
         result.note,
         operation.covered_seconds,
+        result.tax,
         operation.hold_id,
     )

@@ -190,6 +190,8 @@ sessions = Table(
     Column("cover", Text),
     Column("covered_seconds", BigInteger, nullable=False, server_default="0"),
     Column("cost", BigInteger),
+    # Of the cost, what is tax: the parties share the rest.
+    Column("tax", BigInteger, nullable=False, server_default="0"),
     Column("balance_before", BigInteger),
     Column("balance_after", BigInteger),
     Column("evidence", Text),  # ami | cel | monotonic | estimate

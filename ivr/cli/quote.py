@@ -121,7 +121,9 @@ def _document(version: TariffVersion, charge: Charge, seconds: str) -> dict[str,
         ],
         "setup_fee": format_amount(charge.setup_fee),
         "adjustment": format_amount(charge.adjustment),
+        "net": format_amount(charge.net),
         "tax": format_amount(charge.tax),
+        "tax_included": charge.tax_included,
     }
 
 
@@ -137,4 +139,7 @@ def _print(version: TariffVersion, charge: Charge) -> None:
         )
     if charge.adjustment:
         context.say(f"  rounding, minimum, maximum {format_amount(charge.adjustment):>11}")
+    if charge.tax:
+        word = "with tax of" if charge.tax_included else "tax"
+        context.say(f"  {word:<12}{format_amount(charge.tax):>26}")
     context.say(f"  cost {format_amount(charge.cost):>33}")

@@ -101,6 +101,12 @@ def _tariff(tariff: Tariff) -> Document:
     }
     if tariff.maximum_cost is not None:
         document["maximum_cost"] = format_amount(tariff.maximum_cost)
+    if tariff.tax is not None:
+        document["tax"] = {
+            "name": tariff.tax.name,
+            "rate": format_percent(tariff.tax.basis_points),
+            "included": tariff.tax.included,
+        }
     if tariff.periods:
         document["periods"] = [
             {

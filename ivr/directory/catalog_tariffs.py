@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from billing.domain.notation import parse_days, parse_duration, parse_minute, parse_price
-from billing.domain.tariffs import Period, Problem, RoundingRule, Tariff, Tier
+from billing.domain.notation import (
+    parse_days,
+    parse_duration,
+    parse_minute,
+    parse_percent,
+    parse_price,
+)
+from billing.domain.tariffs import Period, Problem, RoundingRule, Tariff, Tax, Tier
 from billing.errors import InvalidTariff
 from billing.money import DECIMALS_MAX, Micros, Rounding, parse_amount
+from ivr.directory.catalog_words import title, truth
 from ivr.directory.yaml_reader import Node
 
+TAX_NAME_MAX: Final = 20
 FIELDS: Final = frozenset(
     {
         "setup_fee",
@@ -21,6 +29,7 @@ FIELDS: Final = frozenset(
         "rounding",
         "tiers",
         "periods",
+        "tax",
     }
 )
 
@@ -42,6 +51,7 @@ def read_tariff(name: str, node: Node, currency: str) -> Tariff | None:
             free_seconds=fields["free"].read(parse_duration, 0),
             minimum_cost=fields["minimum_cost"].read(parse_amount, 0),
             maximum_cost=maximum.read(_amount_or_none, None) if maximum.given else None,
+            tax=_tax(fields["tax"]) if fields["tax"].given else None,
         )
     except InvalidTariff as error:
         for place, reason in cast("tuple[Problem, ...]", error.facts["problems"]):
@@ -87,6 +97,15 @@ def _rounding(node: Node) -> RoundingRule:
     return RoundingRule(
         method=fields["method"].read(_method, Rounding.HALF_UP),
         decimals=fields["decimals"].read(_decimals, DECIMALS_MAX),
+    )
+
+
+def _tax(node: Node) -> Tax:
+    fields = node.map(frozenset({"name", "rate", "included"}))
+    return Tax(
+        name=fields["name"].read(title(TAX_NAME_MAX), "VAT"),
+        basis_points=fields["rate"].need().read(parse_percent, 1),
+        included=fields["included"].need().read(truth, default=False),
     )
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from billing.clock import moment_of
 from billing.domain.rating import Charge, RateTable, seconds_of
-from billing.domain.tariffs import Tariff
-from billing.money import Micros
+from billing.domain.tariffs import Tariff, Tax
+from billing.money import Micros, format_amount
 from billing.storage.ledger import shares_from_json
 from ivr.web.queries.calls import CallDetail, Party
 
@@ -58,7 +58,8 @@ def explain(detail: CallDetail) -> Explanation | None:
         tariff, started_at=moment_of(detail.priced_us), timezone=detail.timezone or "UTC"
     )
     begun = seconds_of(item.talk_us)
-    charge = table.charge(min(begun, detail.granted_seconds))
+    covered = min(begun, detail.covered_seconds)
+    charge = table.charge(min(begun, detail.granted_seconds) - covered)
     return Explanation(
         talk_us=item.talk_us,
         charged_seconds=charge.talk_seconds,
@@ -66,7 +67,7 @@ def explain(detail: CallDetail) -> Explanation | None:
         lines=_lines(charge, tariff),
         cost=charge.cost,
         agrees=charge.cost == item.cost,
-        notes=tuple(_notes(charge, tariff, begun=begun)),
+        notes=tuple(_notes(charge, tariff, begun=begun - covered, covered=covered)),
     )
 
 
@@ -90,7 +91,15 @@ def _lines(charge: Charge, tariff: Tariff) -> tuple[Line, ...]:
         position = until
         if number == last and charge.adjustment:
             lines.append(_fee(_adjustment(charge, tariff), charge.adjustment))
+    if tariff.tax is not None and charge.tax and not charge.tax_included:
+        lines.append(_fee(_tax(tariff.tax), charge.tax))
     return tuple(lines)
+
+
+def _tax(tax: Tax) -> str:
+    whole, part = divmod(tax.basis_points, 100)
+    rate = f"{whole}.{part:02d}".rstrip("0").rstrip(".")
+    return f"{tax.name} {rate} %"
 
 
 def _label(first: int, last: int, *, free: bool) -> str:
@@ -113,8 +122,12 @@ def _adjustment(charge: Charge, tariff: Tariff) -> str:
     return f"Rounding ({method}, {rule.decimals} decimals, once at the end)"
 
 
-def _notes(charge: Charge, tariff: Tariff, *, begun: int) -> list[str]:
+def _notes(charge: Charge, tariff: Tariff, *, begun: int, covered: int) -> list[str]:
     notes = []
+    if covered:
+        notes.append(f"{covered:,} seconds were paid by a plan, and cost no money.")
+    if tariff.tax is not None and charge.tax_included:
+        notes.append(f"{_tax(tariff.tax)} is in the cost: {format_amount(charge.tax)}.")
     if begun != charge.talk_seconds:
         notes.append(
             f"Only {charge.talk_seconds:,} of {begun:,} begun seconds were held for, "

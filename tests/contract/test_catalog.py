@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.audit import verify
 from billing.clock import ManualClock
+from billing.domain.tariffs import Tax
 from billing.errors import InvalidInput, UnknownTariff
 from billing.money import parse_amount
 from billing.storage.tables import accounts, tariff_versions, transfers
@@ -22,6 +23,7 @@ from ivr.directory.callers import set_phones_and_pin
 from ivr.directory.catalog_apply import Applied, CatalogConflict, apply
 from ivr.directory.catalog_export import export
 from ivr.directory.catalog_file import load_catalog
+from ivr.directory.mistakes import CatalogInvalid
 from ivr.directory.model import Directory
 from ivr.directory.pins import verify_pin
 from ivr.directory.store import load_directory, stamp
@@ -291,3 +293,33 @@ async def test_the_directory_in_memory_follows_the_database(
     assert empty.did("18005550100") is None
     assert loaded.did("18005550100") is not None
     assert cache.current() is loaded
+
+
+async def test_a_tax_is_read_kept_and_written_back(engine: AsyncEngine, tmp_path: Path) -> None:
+    tax = "{name: VAT, rate: 21%, included: true}"
+    taxed = f"tariffs:\n  taxed: {{tax: {tax}, tiers: [{{price: 1/min}}]}}"
+    await bring(engine, tmp_path, TEXT.replace("tariffs:", taxed, 1))
+
+    kept = (await directory(engine)).tariff("taxed").tariff.tax
+    again = await bring(engine, tmp_path, await export(engine))
+
+    assert kept == Tax(name="VAT", basis_points=2_100, included=True)
+    assert not again.changed
+
+
+@pytest.mark.parametrize(
+    ("tax", "field"),
+    [
+        ("{rate: 21%}", "tax.included"),
+        ("{rate: 0%, included: true}", "tax.rate"),
+        ("{rate: 210%, included: true}", "tax.rate"),
+        ("{included: true}", "tax.rate"),
+    ],
+)
+async def test_a_tax_that_cannot_be_is_named(
+    engine: AsyncEngine, tmp_path: Path, tax: str, field: str
+) -> None:
+    taxed = f"tariffs:\n  taxed: {{tax: {tax}, tiers: [{{price: 1/min}}]}}"
+
+    with pytest.raises(CatalogInvalid, match=field):
+        await bring(engine, tmp_path, TEXT.replace("tariffs:", taxed, 1))

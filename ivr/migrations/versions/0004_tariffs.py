@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -9,8 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("sessions", sa.Column("tax", sa.BigInteger, nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
-    pass
+    op.drop_column("sessions", "tax")

@@ -83,6 +83,7 @@ class CallDetail:
     timezone: str | None
     priced_us: int | None
     granted_seconds: int
+    covered_seconds: int
     evidence: str | None
     note: str | None
     talk_ended_us: int | None
@@ -141,6 +142,7 @@ async def find_call(connection: AsyncConnection, scope: Scope, call_id: str) -> 
             sessions.c.evidence,
             sessions.c.note,
             holds.c.seconds.label("granted_seconds"),
+            sessions.c.covered_seconds,
             tariff_versions.c.body,
         )
         .select_from(
@@ -166,6 +168,7 @@ async def find_call(connection: AsyncConnection, scope: Scope, call_id: str) -> 
         timezone=row.timezone,
         priced_us=row.priced_us,
         granted_seconds=row.granted_seconds or 0,
+        covered_seconds=row.covered_seconds or 0,
         evidence=row.evidence,
         note=row.note,
         talk_ended_us=row.talk_ended_us,
