@@ -12,37 +12,25 @@ all the rows that ask for the same tariff and the same seconds: both are for spe
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from billing.batch_prices import Answer, Prices, PriceVersion
 from billing.batch_rows import ROW, Refused, begun_seconds, cells_of, moment_in
-from billing.clock import microseconds_of
-from billing.domain.rating import RateTable
-from billing.domain.tariffs import Tariff
 from billing.errors import InvalidInput
-from billing.money import Micros, format_amount
+from billing.money import Micros
 
 NEEDED: Final = ("id", "tariff", "seconds", "started_at")
 ADDED: Final = ("billed_seconds", "cost", "currency", "tariff_version")
-BLOCK_BYTES: Final = 1 << 20
+BLOCK_BYTES: Final = 1 << 18
 LINE_BYTES_MAX: Final = 1 << 16
 SHOWN_MAX: Final = 1_000
 MEMO_MAX: Final = 50_000
-TABLES_MAX: Final = 500
+TEXTS_MAX: Final = 10_000
 _CAREFUL = re.compile('[\0\r"]')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceVersion:
-    """A version of a tariff; `in_force_us` is None where it holds at any time."""
-
-    number: int
-    tariff: Tariff
-    in_force_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,74 +66,6 @@ class Summary:
         return self.rows - self.bad
 
 
-@dataclass(slots=True, kw_only=True)
-class _Answer:
-    """What is written behind a row, and how many rows got it since they were counted."""
-
-    tail: str
-    billed_seconds: int
-    cost: Micros
-    currency: str
-    rows: int = 0
-
-
-class _Prices:
-    """The versions of one tariff, and the answers that they gave."""
-
-    __slots__ = ("_answers", "_begins", "_tables", "_versions", "by_text", "timeless")
-
-    def __init__(self, versions: Sequence[PriceVersion]) -> None:
-        self._versions = sorted(versions, key=lambda version: version.in_force_us or 0)
-        self._begins = [version.in_force_us or 0 for version in self._versions]
-        only = self._versions[0]
-        self.timeless = (
-            len(self._versions) == 1 and only.in_force_us is None and not only.tariff.periods
-        )
-        self.by_text: dict[str, _Answer] = {}
-        self._answers: dict[tuple[int, int], _Answer] = {}
-        self._tables: dict[tuple[int, datetime, str], RateTable] = {}
-
-    def answer(self, seconds: int, moment: datetime | None, zone: str) -> _Answer:
-        """Rate so many begun seconds, or refuse for want of a moment."""
-        version = self._version(moment)
-        if not version.tariff.periods:
-            key = (version.number, seconds)
-            if key not in self._answers:
-                self._answers[key] = _answer(RateTable.compile(version.tariff), version, seconds)
-            return self._answers[key]
-        if moment is None:
-            raise Refused("started_at", "needed: the price depends on the hour")
-        return _answer(self._table(version, moment, zone), version, seconds)
-
-    def take_answers(self) -> Iterator[_Answer]:
-        """Hand out all kept answers and forget them."""
-        yield from self._answers.values()
-        self._answers.clear()
-        self.by_text.clear()
-
-    def _version(self, moment: datetime | None) -> PriceVersion:
-        if moment is None:
-            if len(self._versions) > 1:
-                raise Refused("started_at", "needed: the tariff has more than one version")
-            return self._versions[0]
-        place = bisect_right(self._begins, microseconds_of(moment)) - 1
-        if self._versions[0].in_force_us is None:
-            place = max(place, 0)
-        if place < 0:
-            raise Refused("started_at", "before the first version of the tariff")
-        return self._versions[place]
-
-    def _table(self, version: PriceVersion, moment: datetime, zone: str) -> RateTable:
-        key = (version.number, moment, zone)
-        found = self._tables.get(key)
-        if found is None:
-            if len(self._tables) >= TABLES_MAX:
-                self._tables.clear()
-            found = RateTable.compile(version.tariff, started_at=moment, timezone=zone)
-            self._tables[key] = found
-        return found
-
-
 class BatchRater:
     """Rates one file: `header` first, then `blocks` until the end."""
 
@@ -167,7 +87,7 @@ class BatchRater:
         self.summary = Summary()
         self.bytes_read = 0
         self._source = source
-        self._prices = {name: _Prices(versions) for name, versions in prices.items() if versions}
+        self._prices = {name: Prices(versions) for name, versions in prices.items() if versions}
         self._timeless = {
             name: prices.by_text for name, prices in self._prices.items() if prices.timeless
         }
@@ -176,6 +96,7 @@ class BatchRater:
         self._columns: dict[str, int] = {}
         self._line = 1
         self._slow = 0
+        self._texts = 0
 
     def header(self) -> str:
         """Read the header and return that of the output.
@@ -251,6 +172,8 @@ class BatchRater:
             if len(cells) == width and (zone is None or cells[zone] in zones):
                 known = timeless.get(cells[tariff])
                 found = None if known is None else known.get(cells[seconds])
+                if found is None and known is not None:
+                    found = self._kept(cells[tariff], cells[seconds])
                 if found is not None:
                     moment = cells[started_at]
                     try:
@@ -266,22 +189,26 @@ class BatchRater:
         self.summary.rows += len(lines)
         return "".join(written)
 
+    def _kept(self, tariff: str, text: str) -> Answer | None:
+        """Find the answer for a text that was not asked before; None: the long way is needed."""
+        try:
+            return self._prices[tariff].kept(begun_seconds(text))
+        except Refused:
+            return None
+
     def _careful(self, block: bytes) -> str:
         """Rate lines of which some have quotes, controls or a wrong encoding."""
         written: list[str] = []
         lines = block.removesuffix(b"\n").split(b"\n")
         for number, raw in enumerate(lines, self._line + 1):
             line = raw.removesuffix(b"\r")
-            shown = line[:SHOWN_MAX].decode(errors="backslashreplace")
-            if len(line) > LINE_BYTES_MAX:
-                reason = f"longer than {LINE_BYTES_MAX} bytes"
-                self._refuse(number, shown, Refused(ROW, reason))
-                continue
             try:
-                text = line.decode()
-            except UnicodeDecodeError as error:
-                reason = f"not UTF-8 at byte {error.start + 1}"
-                self._refuse(number, shown, Refused(ROW, reason))
+                if len(line) > LINE_BYTES_MAX:
+                    raise Refused(ROW, f"longer than {LINE_BYTES_MAX} bytes")
+                text = _decoded(line)
+            except Refused as refused:
+                shown = line[:SHOWN_MAX].decode(errors="backslashreplace")
+                self._refuse(number, shown, refused)
                 continue
             self._row(number, text, written.append)
         self._line += len(lines)
@@ -301,7 +228,7 @@ class BatchRater:
         if self._slow >= MEMO_MAX:
             self._count()
 
-    def _rate(self, line: str) -> _Answer:
+    def _rate(self, line: str) -> Answer:
         cells = cells_of(line)
         columns = self._columns
         if len(cells) != len(columns):
@@ -318,7 +245,8 @@ class BatchRater:
             found = prices.answer(seconds, moment, zone)
         except (OverflowError, ValueError):
             raise Refused("started_at", "outside the calendar") from None
-        if prices.timeless:
+        if prices.timeless and self._texts < TEXTS_MAX:
+            self._texts += 1
             prices.by_text[text] = found
         return found
 
@@ -340,12 +268,12 @@ class BatchRater:
 
     def _count(self) -> None:
         """Add up and forget what was kept, so that memory stays the same."""
-        self._slow = 0
+        self._slow = self._texts = 0
         for prices in self._prices.values():
             for found in prices.take_answers():
                 self._add(found)
 
-    def _add(self, found: _Answer) -> None:
+    def _add(self, found: Answer) -> None:
         total = self.summary.totals.setdefault(found.currency, Total())
         total.rows += found.rows
         total.billed_seconds += found.rows * found.billed_seconds
@@ -353,17 +281,8 @@ class BatchRater:
         found.rows = 0
 
 
-def _answer(table: RateTable, version: PriceVersion, seconds: int) -> _Answer:
-    charge = table.charge(seconds)
-    words = (
-        str(charge.billed_seconds),
-        format_amount(charge.cost),
-        charge.currency,
-        str(version.number),
-    )
-    return _Answer(
-        tail="," + ",".join(words) + "\n",
-        billed_seconds=charge.billed_seconds,
-        cost=charge.cost,
-        currency=charge.currency,
-    )
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise Refused(ROW, f"not UTF-8 at byte {error.start + 1}") from None

@@ -16,7 +16,8 @@ from billing.money import format_amount
 from ivr.cli import context
 
 if TYPE_CHECKING:
-    from billing.batch import BadRow, BatchRater, PriceVersion, Summary
+    from billing.batch import BadRow, BatchRater, Summary
+    from billing.batch_prices import PriceVersion
     from ivr.settings import Settings
 
 STANDARD = "-"
@@ -135,7 +136,7 @@ class _BadRows:
 def _prices(catalog: Path | None) -> dict[str, list[PriceVersion]]:
     if catalog is None:
         return context.run(_stored(context.settings()))
-    from billing.batch import PriceVersion
+    from billing.batch_prices import PriceVersion
     from ivr.cli.catalog import read
 
     return {
@@ -147,7 +148,7 @@ def _prices(catalog: Path | None) -> dict[str, list[PriceVersion]]:
 async def _stored(settings: Settings) -> dict[str, list[PriceVersion]]:
     from sqlalchemy import select
 
-    from billing.batch import PriceVersion
+    from billing.batch_prices import PriceVersion
     from billing.domain.tariffs import Tariff
     from billing.storage.tables import tariff_versions
     from ivr.cli.database import database

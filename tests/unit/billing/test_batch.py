@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing import batch
-from billing.batch import BadRow, BatchRater, PriceVersion, Summary
+from billing.batch import BadRow, BatchRater, Summary
+from billing.batch_prices import PriceVersion
 from billing.clock import microseconds_of
 from billing.domain.rating import RateTable, seconds_of
 from billing.domain.tariffs import Period, RoundingRule, Tariff, Tier
@@ -219,6 +220,59 @@ def test_the_version_in_force_at_the_start_prices_the_row() -> None:
         ["60", "0.00012", "USD", "2"],
     ]
     assert [(item.line, item.column) for item in bad] == [(4, "started_at"), (5, "started_at")]
+
+
+FULL = Tariff(
+    name="full",
+    currency="EUR",
+    setup_fee=MILLION,
+    minimum_seconds=45,
+    free_seconds=20,
+    tiers=(
+        Tier(from_seconds=0, price=600_000, increment_seconds=60),
+        Tier(from_seconds=90, price=70_000, per_seconds=7, increment_seconds=7),
+    ),
+    periods=(
+        Period(
+            days=frozenset(range(5)),
+            from_minute=18 * 60 + 17,
+            to_minute=8 * 60,
+            tiers=(Tier(from_seconds=0, price=50_000, increment_seconds=30),),
+        ),
+    ),
+)
+
+
+@given(
+    starts=st.lists(
+        st.tuples(
+            st.datetimes(datetime(2025, 12, 1), datetime(2026, 12, 1)),  # noqa: DTZ001 - UTC below
+            st.one_of(st.integers(0, 8_000), st.integers(0, 300_000)),
+            st.sampled_from(["Europe/Vilnius", "Asia/Kathmandu", "Australia/Lord_Howe"]),
+        ),
+        max_size=20,
+    )
+)
+def test_prices_by_the_hour_are_those_of_a_table_for_each_talk(
+    starts: list[tuple[datetime, int, str]],
+) -> None:
+    header = b"id,tariff,seconds,started_at,timezone\n"
+    talks = [(start.replace(tzinfo=UTC), seconds, zone) for start, seconds, zone in starts]
+    rows = "".join(
+        f"a,full,{seconds},{start.isoformat()},{zone}\n" for start, seconds, zone in talks
+    )
+
+    lines, bad, _ = rated(header + rows.encode(), {"full": [PriceVersion(number=0, tariff=FULL)]})
+
+    assert not bad
+    charges = [
+        RateTable.compile(FULL, started_at=start, timezone=zone).charge(seconds)
+        for start, seconds, zone in talks
+    ]
+    found = [line.split(",")[5:7] for line in lines[1:]]
+    assert [(int(billed), parse_amount(cost)) for billed, cost in found] == [
+        (charge.billed_seconds, charge.cost) for charge in charges
+    ]
 
 
 @given(

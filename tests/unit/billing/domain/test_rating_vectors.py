@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from billing.batch import BatchRater, PriceVersion
+from billing.batch import BatchRater
+from billing.batch_prices import PriceVersion
 from billing.domain.allowances import take
 from billing.domain.rating import RateTable
 from billing.domain.tariffs import Period, RoundingRule, Tariff, Tier
