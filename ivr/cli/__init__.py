@@ -31,6 +31,7 @@ from ivr.cli import (
     voucher,
 )
 from ivr.cli.agreements import agreements
+from ivr.cli.forecast import forecast
 from ivr.cli.quote import quote
 from ivr.cli.rate import rate
 from ivr.cli.reconcile import reconcile
@@ -57,6 +58,7 @@ app.command("call")(call.call)
 app.command("quote")(quote)
 app.command("rate")(rate)
 app.command("topup")(topup)
+app.command("forecast")(forecast)
 app.command("rerate")(rerate)
 app.command("verify")(verify)
 app.command("reconcile")(reconcile)
