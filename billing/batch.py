@@ -29,7 +29,7 @@ BLOCK_BYTES: Final = 1 << 18
 LINE_BYTES_MAX: Final = 1 << 16
 SHOWN_MAX: Final = 1_000
 MEMO_MAX: Final = 50_000
-TEXTS_MAX: Final = 10_000
+TEXTS_MAX: Final = 40_000
 _CAREFUL = re.compile('[\0\r"]')
 
 

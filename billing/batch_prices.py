@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from billing.batch_rows import Refused
@@ -22,6 +22,9 @@ from billing.money import Micros, format_amount
 
 HOUR_US: Final = 3_600 * MICROSECONDS
 WINDOWS_MAX: Final = 10_000
+
+_Table: TypeAlias = tuple[int, RateTable]
+"""A table and its place among those of the tariff."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +72,8 @@ class Prices:
         # By the place of a table and seconds.
         self._answers: dict[tuple[int, int], Answer] = {}
         # By version and the only tiers of a talk; few, because a tariff has few periods.
-        self._tables: dict[tuple[int, tuple[Tier, ...]], tuple[int, RateTable]] = {}
-        self._windows: dict[tuple[int, int, str], list[Span]] = {}
+        self._tables: dict[tuple[int, tuple[Tier, ...]], _Table] = {}
+        self._windows: dict[tuple[int, int, str], list[tuple[int, _Table]]] = {}
 
     def kept(self, seconds: int) -> Answer | None:
         """Find an answer of a tariff that asks for no moment; its table is the first."""
@@ -81,17 +84,17 @@ class Prices:
         version = self._version(moment)
         tariff = version.tariff
         if not tariff.periods:
-            return self._under(version, tariff.tiers, seconds)
+            return self._under(version, self._table(version, tariff.tiers), seconds)
         if moment is None:
             raise Refused("started_at", "needed: the price depends on the hour")
         hour, past_us = divmod(microseconds_of(moment), HOUR_US)
         past = past_us // MICROSECONDS
         window = self._window(version, hour, zone)
-        span = next(span for span in window if span.to_seconds > past)
-        if max(seconds, tariff.minimum_seconds) <= min(span.to_seconds, HORIZON_SECONDS) - past:
-            return self._under(version, span.tiers, seconds)
-        table = RateTable.compile(tariff, started_at=moment, timezone=zone)
-        return _answer(table, version, seconds)
+        until, table = next(entry for entry in window if entry[0] > past)
+        if max(seconds, tariff.minimum_seconds) <= min(until, HORIZON_SECONDS) - past:
+            return self._under(version, table, seconds)
+        own = RateTable.compile(tariff, started_at=moment, timezone=zone)
+        return _answer(own, version, seconds)
 
     def take_answers(self) -> Iterator[Answer]:
         """Hand out all kept answers and forget them."""
@@ -99,29 +102,31 @@ class Prices:
         self._answers.clear()
         self.by_text.clear()
 
-    def _under(self, version: PriceVersion, tiers: tuple[Tier, ...], seconds: int) -> Answer:
+    def _under(self, version: PriceVersion, kept: _Table, seconds: int) -> Answer:
         """Rate a talk during which prices do not change by the clock."""
-        place, table = self._table(version, tiers)
-        found = self._answers.get((place, seconds))
+        key = (kept[0], seconds)
+        found = self._answers.get(key)
         if found is None:
-            found = self._answers[place, seconds] = _answer(table, version, seconds)
+            found = self._answers[key] = _answer(kept[1], version, seconds)
         return found
 
-    def _table(self, version: PriceVersion, tiers: tuple[Tier, ...]) -> tuple[int, RateTable]:
+    def _table(self, version: PriceVersion, tiers: tuple[Tier, ...]) -> _Table:
         key = (version.number, tiers)
         if key not in self._tables:
             only = Span(from_seconds=0, to_seconds=ENDLESS, tiers=tiers)
             self._tables[key] = (len(self._tables), RateTable(version.tariff, [only]))
         return self._tables[key]
 
-    def _window(self, version: PriceVersion, hour: int, zone: str) -> list[Span]:
+    def _window(self, version: PriceVersion, hour: int, zone: str) -> list[tuple[int, _Table]]:
+        """List until which second after the hour each table holds."""
         key = (version.number, hour, zone)
         found = self._windows.get(key)
         if found is None:
             if len(self._windows) >= WINDOWS_MAX:
                 self._windows.clear()
             begin = moment_of(hour * HOUR_US)
-            found = spans(version.tariff, started_at=begin, zone=ZoneInfo(zone))
+            changes = spans(version.tariff, started_at=begin, zone=ZoneInfo(zone))
+            found = [(span.to_seconds, self._table(version, span.tiers)) for span in changes]
             self._windows[key] = found
         return found
 

@@ -16,7 +16,7 @@ from billing.batch import BadRow, BatchRater, Summary
 from billing.batch_prices import PriceVersion
 from billing.clock import microseconds_of
 from billing.domain.rating import RateTable, seconds_of
-from billing.domain.tariffs import Period, RoundingRule, Tariff, Tier
+from billing.domain.tariffs import Period, RoundingRule, Tariff, Tax, Tier
 from billing.errors import InvalidInput
 from billing.money import Rounding, parse_amount
 
@@ -66,6 +66,56 @@ def test_a_row_is_copied_and_its_cost_is_added() -> None:
         "a,standard,1530,,1530,16.375,USD,0",
     ]
     assert (bad, summary.rows, summary.rated) == ([], 1, 1)
+
+
+HOUR_50 = (Tier(from_seconds=0, price=50 * MILLION, per_seconds=3_600),)
+HOUR_20 = (Tier(from_seconds=0, price=20 * MILLION, per_seconds=3_600),)
+MINUTES = (Tier(from_seconds=0, price=500_000), Tier(from_seconds=1_200, price=250_000))
+BY_60_60 = (Tier(from_seconds=0, price=600_000, increment_seconds=60),)
+BY_30_6 = (
+    Tier(from_seconds=0, price=600_000, increment_seconds=30),
+    Tier(from_seconds=30, price=600_000, increment_seconds=6),
+)
+
+
+@pytest.mark.parametrize(
+    ("tiers", "setup_fee", "seconds", "billed", "cost"),
+    [
+        (HOUR_50, 0, "3600", "3600", "50.00"),
+        (HOUR_50, 0, "1", "1", "0.013889"),
+        (MINUTES, 5 * MILLION, "0", "0", "0.00"),
+        (MINUTES, 5 * MILLION, "1", "1", "5.008333"),
+        (MINUTES, 5 * MILLION, "1200", "1200", "15.00"),
+        (MINUTES, 5 * MILLION, "1530", "1530", "16.375"),
+        (BY_60_60, 0, "60", "60", "0.60"),
+        (BY_60_60, 0, "60.000001", "120", "1.20"),
+        (BY_30_6, 0, "1", "30", "0.30"),
+        (BY_30_6, 0, "30.2", "36", "0.36"),
+        (BY_30_6, 0, "37", "42", "0.42"),
+        # Ten calls at once, eight hours a day, 21 days; of this the provider has 30 %: 10,080.
+        (HOUR_20, 0, "6048000", "6048000", "33600.00"),
+    ],
+)
+def test_the_prices_that_the_product_names_come_out(
+    tiers: tuple[Tier, ...], setup_fee: int, seconds: str, billed: str, cost: str
+) -> None:
+    tariff = Tariff(name="t", currency="USD", tiers=tiers, setup_fee=setup_fee)
+
+    lines, _, _ = rated(
+        HEADER + f"a,t,{seconds},\n".encode(), {"t": [PriceVersion(number=1, tariff=tariff)]}
+    )
+
+    assert lines[1] == f"a,t,{seconds},,{billed},{cost},USD,1"
+
+
+def test_a_tax_that_is_added_is_in_the_cost() -> None:
+    tax = Tax(name="VAT", basis_points=2_100)
+    tariff = Tariff(name="t", currency="USD", tiers=BY_60_60, tax=tax)
+
+    lines, _, summary = rated(HEADER + b"a,t,60,\n", {"t": [PriceVersion(number=1, tariff=tariff)]})
+
+    assert lines[1] == "a,t,60,,60,0.726,USD,1"
+    assert summary.totals["USD"].cost == 726_000
 
 
 def test_columns_come_in_any_order_and_others_are_kept() -> None:
