@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from billing.refunds import Refund
     from ivr.calls.history import CallRecord
     from ivr.settings import Settings
+    from ivr.web.explain import Explanation, Line
 
 app = typer.Typer(help="Calls: list, show, refund, hang up.", no_args_is_help=True)
 
@@ -42,16 +44,31 @@ def list_calls(
 
 @app.command()
 def show(call_id: str, json: context.JsonFlag = False) -> None:
-    """Show one call: what it cost and who got what."""
-    record = context.run(_find(context.settings(), call_id))
-    if record is None:
+    """Show one call: every line of its cost by its own price version, who got what, refunds."""
+    found = context.run(_find(context.settings(), call_id))
+    if found is None:
         context.fail(f"there is no call {call_id}; `talkmeter calls list` shows them")
     if json:
-        context.emit(record.document())
+        context.emit({**found.record.document(), **_explained(found)})
         return
+    from billing.clock import moment_of
+    from billing.money import format_amount
     from ivr.cli.watch import print_record
 
-    print_record(record)
+    print_record(found.record)
+    if found.explanation is not None:
+        version = f"{found.record.tariff} version {found.record.tariff_version}"
+        context.say(f"why       {version}")
+        for line in found.explanation.lines:
+            context.say(f"  {line.label:<44} {_price(line):>12} {format_amount(line.amount):>14}")
+        for note in found.explanation.notes:
+            context.say(f"  {note}")
+        if not found.explanation.agrees:
+            context.say("  the lines do not add up to what was booked: run `talkmeter verify`")
+    for refund in found.refunds:
+        day = moment_of(refund.at_us).date()
+        amount = format_amount(refund.amount)
+        context.say(f"{refund.kind:<9} {amount} {refund.currency} on {day}: {refund.reason}")
 
 
 @app.command()
@@ -132,13 +149,64 @@ async def _recent(settings: Settings, limit: int, before: str | None) -> list[Ca
         await engine.dispose()
 
 
-async def _find(settings: Settings, call_id: str) -> CallRecord | None:
-    from billing.storage.engine import create
-    from ivr.calls.history import find
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A call with the reasons of its cost and what was given back of it."""
 
-    engine = create(settings.url)
-    try:
+    record: CallRecord
+    explanation: Explanation | None
+    refunds: tuple[Refund, ...]
+
+
+async def _find(settings: Settings, call_id: str) -> _Found | None:
+    from billing.clock import SystemClock
+    from billing.refunds import Refunds
+    from ivr.calls.history import find
+    from ivr.cli.database import database
+    from ivr.web.explain import explain
+    from ivr.web.queries.calls import find_call
+    from ivr.web.scope import Role, Scope
+
+    async with database(settings) as engine:
         async with engine.connect() as connection:
-            return await find(connection, call_id)
-    finally:
-        await engine.dispose()
+            record = await find(connection, call_id)
+            if record is None:
+                return None
+            operator = Scope(role=Role.OPERATOR, subject=None)
+            detail = await find_call(connection, operator, call_id)
+        refunds = await Refunds(engine=engine, clock=SystemClock()).of_session(call_id)
+        return _Found(record=record, explanation=explain(detail), refunds=tuple(refunds))
+
+
+def _explained(found: _Found) -> dict[str, object]:
+    from billing.money import format_amount
+    from ivr.calls.history import moment
+
+    lines = found.explanation.lines if found.explanation else ()
+    return {
+        "lines": [
+            {
+                "label": line.label,
+                "seconds": line.seconds,
+                "price": _price(line) or None,
+                "amount": format_amount(line.amount),
+            }
+            for line in lines
+        ],
+        "notes": list(found.explanation.notes) if found.explanation else [],
+        "refunds": [
+            {
+                "kind": refund.kind,
+                "amount": format_amount(refund.amount),
+                "reason": refund.reason,
+                "at": moment(refund.at_us),
+            }
+            for refund in found.refunds
+        ],
+    }
+
+
+def _price(line: Line) -> str:
+    from billing.domain.notation import format_price
+
+    return "" if line.price is None else format_price(line.price, line.per_seconds)

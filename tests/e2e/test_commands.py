@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 
@@ -48,6 +49,26 @@ async def test_a_call_from_the_command_line_is_real_and_costs_what_its_quote_say
         float(call["cost"])
     )
     assert call["end_reason"] == "caller_hung_up"
+
+
+async def test_a_call_is_explained_line_by_line_and_refunded(line: Line) -> None:
+    _, out, _ = await talkmeter(
+        line, "call", "--did", DID, "--from", ALICE, "--press", "0", "--talk", "1", "--json"
+    )
+    call = json.loads(out)
+    refund = ("calls", "refund", call["call_id"], "--reason", "bad line", "--key", "k", "--json")
+    code, given, _ = await talkmeter(line, *refund)
+    _, again, _ = await talkmeter(line, *refund)
+    _, shown, _ = await talkmeter(line, "calls", "show", call["call_id"], "--json")
+    _, read, _ = await talkmeter(line, "calls", "show", call["call_id"])
+
+    assert code == 0
+    assert json.loads(given)["amount"] == call["cost"]
+    assert json.loads(again)["replayed"] is True
+    document = json.loads(shown)
+    assert sum(Decimal(each["amount"]) for each in document["lines"]) == Decimal(call["cost"])
+    assert [each["reason"] for each in document["refunds"]] == ["bad line"]
+    assert document["lines"][-1]["label"] in read
 
 
 async def test_the_command_line_keys_in_account_number_and_pin(line: Line) -> None:
