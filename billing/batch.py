@@ -191,10 +191,19 @@ class BatchRater:
 
     def _kept(self, tariff: str, text: str) -> Answer | None:
         """Find the answer for a text that was not asked before; None: the long way is needed."""
+        prices = self._prices[tariff]
         try:
-            return self._prices[tariff].kept(begun_seconds(text))
+            found = prices.kept(begun_seconds(text))
         except Refused:
             return None
+        if found is not None:
+            self._remember(prices, text, found)
+        return found
+
+    def _remember(self, prices: Prices, text: str, found: Answer) -> None:
+        if self._texts < TEXTS_MAX:
+            self._texts += 1
+            prices.by_text[text] = found
 
     def _careful(self, block: bytes) -> str:
         """Rate lines of which some have quotes, controls or a wrong encoding."""
@@ -245,9 +254,8 @@ class BatchRater:
             found = prices.answer(seconds, moment, zone)
         except (OverflowError, ValueError):
             raise Refused("started_at", "outside the calendar") from None
-        if prices.timeless and self._texts < TEXTS_MAX:
-            self._texts += 1
-            prices.by_text[text] = found
+        if prices.timeless:
+            self._remember(prices, text, found)
         return found
 
     def _zone(self, name: str) -> str:
