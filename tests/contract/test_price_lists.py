@@ -21,7 +21,7 @@ from ivr.directory.mistakes import CatalogInvalid
 from tests.plans import Shop, open_shop
 
 FOLDER = Path(__file__).parents[1] / "catalogs"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+NAMES = ["call-minutes", "marketplace", "saas", "tcu", "tiers-credits"]
 DAY = 24 * 3600
 
 
