@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from billing.domain.tariffs import HOLIDAY
 from billing.errors import InvalidInput
 from billing.money import Micros, format_amount, parse_amount
 
@@ -80,7 +81,7 @@ def format_percent(basis_points: int) -> str:
 
 
 def parse_days(text: str) -> frozenset[int]:
-    """Read `mon-fri`, `sat,sun` or `daily`; Monday is 0.
+    """Read `mon-fri`, `sat,sun,holiday` or `daily`; Monday is 0, a holiday 7.
 
     Raises:
         InvalidInput: not days of the week.
@@ -88,13 +89,21 @@ def parse_days(text: str) -> frozenset[int]:
     """
     found: set[int] = set()
     for part in text.strip().lower().replace("daily", "mon-sun").split(","):
+        if part.strip() == "holiday":
+            found.add(HOLIDAY)
+            continue
         first, dash, last = part.strip().partition("-")
         if first not in DAYS or (dash and last not in DAYS):
-            raise InvalidInput(reason="write days such as mon-fri or sat,sun")
+            raise InvalidInput(reason="write days such as mon-fri or sat,sun,holiday")
         start, stop = DAYS.index(first), DAYS.index(last or first)
         length = (stop - start) % len(DAYS) + 1
         found |= {(start + offset) % len(DAYS) for offset in range(length)}
     return frozenset(found)
+
+
+def format_days(days: frozenset[int]) -> str:
+    """Write days as `parse_days` reads them."""
+    return ",".join("holiday" if day == HOLIDAY else DAYS[day] for day in sorted(days))
 
 
 def parse_minute(text: str) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
-from billing.domain.tariffs import MINUTES_OF_DAY, Period, Tariff, Tier
+from billing.domain.tariffs import HOLIDAY, MINUTES_OF_DAY, Period, Tariff, Tier
 
 # Talk longer than this keeps the prices of its last period.
 HORIZON_SECONDS: Final = 48 * 3600
@@ -54,19 +54,27 @@ def spans(tariff: Tariff, *, started_at: datetime, zone: tzinfo) -> list[Span]:
 def tiers_at(tariff: Tariff, local: datetime) -> tuple[Tier, ...]:
     """Find the tiers at a local time: of the first period that covers it, else the tariff's."""
     minute = local.hour * 60 + local.minute
-    today = local.weekday()
-    yesterday = (today - 1) % 7
+    today = _day(tariff, local.date())
+    yesterday = _day(tariff, local.date() - timedelta(days=1))
     for period in tariff.periods:
         if _covers(period, today, yesterday, minute):
             return period.tiers
     return tariff.tiers
 
 
+def _day(tariff: Tariff, day: date) -> int:
+    if tariff.holidays:
+        text = day.isoformat()
+        if text in tariff.holidays or text[5:] in tariff.holidays:
+            return HOLIDAY
+    return day.weekday()
+
+
 def _covers(period: Period, today: int, yesterday: int, minute: int) -> bool:
     if period.from_minute < period.to_minute:
-        return today in period.days and period.from_minute <= minute < period.to_minute
-    return (today in period.days and minute >= period.from_minute) or (
-        yesterday in period.days and minute < period.to_minute
+        return period.falls_on(today) and period.from_minute <= minute < period.to_minute
+    return (period.falls_on(today) and minute >= period.from_minute) or (
+        period.falls_on(yesterday) and minute < period.to_minute
     )
 
 

@@ -11,8 +11,10 @@ stores, so that any past session can be explained.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from typing import Any, Final, TypeAlias
 
 from billing.errors import InvalidTariff
@@ -22,7 +24,9 @@ TIERS_MAX: Final = 100
 PERIODS_MAX: Final = 50
 SECONDS_MAX: Final = 366 * 24 * 3600
 MINUTES_OF_DAY: Final = 24 * 60
-DAYS_OF_WEEK: Final = 7
+HOLIDAY: Final = 7
+HOLIDAYS_MAX: Final = 200
+_HOLIDAY: Final = re.compile(r"(?:\d{4}-)?\d{2}-\d{2}", re.ASCII)
 TAX_WHOLE: Final = 10_000
 
 Problem: TypeAlias = tuple[str, str]
@@ -49,15 +53,20 @@ class RoundingRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """Other tiers on `days` (Monday is 0) between two minutes of the local day.
+    """Other tiers on `days` (Monday is 0, a holiday 7) between two minutes of the local day.
 
-    A period whose end is not after its start passes midnight and belongs to the day it began.
+    A holiday is no other day: only periods that name it, or all seven days, cover it. A period
+    whose end is not after its start passes midnight and belongs to the day it began.
     """
 
     days: frozenset[int]
     from_minute: int
     to_minute: int
     tiers: tuple[Tier, ...]
+
+    def falls_on(self, day: int) -> bool:
+        """Say whether it begins on this kind of day."""
+        return day in self.days or (day == HOLIDAY and len(self.days) == HOLIDAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +105,8 @@ class Tariff:
     rounding: RoundingRule = field(default_factory=RoundingRule)
     periods: tuple[Period, ...] = ()
     tax: Tax | None = None
+    # `2026-12-25`, or `12-25` for every year, by the local calendar.
+    holidays: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a price list; the error carries every problem as `problems`."""
@@ -110,6 +121,8 @@ class Tariff:
         if self.tax is None:
             # Versions of before there were taxes stay equal to what they were.
             del body["tax"]
+        if not self.holidays:
+            del body["holidays"]
         for period in body["periods"]:
             period["days"] = sorted(period["days"])
         return json.dumps(body, sort_keys=True, separators=(",", ":"))
@@ -127,6 +140,7 @@ class Tariff:
         return Tariff(
             **{
                 **body,
+                "holidays": tuple(body.get("holidays", ())),
                 "tax": None if tax is None else Tax(**tax),
                 "tiers": _tiers(body["tiers"]),
                 "rounding": RoundingRule(
@@ -160,6 +174,7 @@ def _problems(tariff: Tariff) -> Iterator[Problem]:
             yield "maximum_cost", "below minimum_cost"
     if not 0 <= tariff.rounding.decimals <= DECIMALS_MAX:
         yield "rounding.decimals", f"0 to {DECIMALS_MAX}"
+    yield from _holidays(tariff)
     if tariff.tax is not None and not 0 < tariff.tax.basis_points <= TAX_WHOLE:
         yield "tax.rate", "more than 0% and at most 100%"
     yield from _tier_list("tiers", tariff.tiers)
@@ -167,6 +182,28 @@ def _problems(tariff: Tariff) -> Iterator[Problem]:
         yield "periods", f"more than {PERIODS_MAX}"
     for number, period in enumerate(tariff.periods[:PERIODS_MAX]):
         yield from _period(f"periods[{number}]", period)
+
+
+def _holidays(tariff: Tariff) -> Iterator[Problem]:
+    if len(tariff.holidays) > HOLIDAYS_MAX:
+        yield "holidays", f"more than {HOLIDAYS_MAX}"
+    for number, text in enumerate(tariff.holidays[:HOLIDAYS_MAX]):
+        if not is_holiday(text):
+            yield f"holidays[{number}]", "write a day such as 2026-12-25, or 12-25 for every year"
+    if tariff.holidays and not any(HOLIDAY in period.days for period in tariff.periods):
+        yield "holidays", "no period names holiday in its days"
+
+
+def is_holiday(text: str) -> bool:
+    """Tell whether a text is a day of one year, or of every year."""
+    if not _HOLIDAY.fullmatch(text):
+        return False
+    try:
+        # A leap year knows every day that any year has.
+        date.fromisoformat(text if len(text) > len("12-25") else f"2000-{text}")
+    except ValueError:
+        return False
+    return True
 
 
 def _amount(place: str, amount: Micros) -> Iterator[Problem]:
@@ -195,8 +232,8 @@ def _tier_list(place: str, tiers: tuple[Tier, ...]) -> Iterator[Problem]:
 
 
 def _period(place: str, period: Period) -> Iterator[Problem]:
-    if not period.days or not period.days <= frozenset(range(DAYS_OF_WEEK)):
-        yield f"{place}.days", "at least one day of mon-sun"
+    if not period.days or not period.days <= frozenset(range(HOLIDAY + 1)):
+        yield f"{place}.days", "at least one day of mon-sun or holiday"
     if not 0 <= period.from_minute < MINUTES_OF_DAY:
         yield f"{place}.from", "not a time of the day before 24:00"
     if not 0 <= period.to_minute <= MINUTES_OF_DAY:

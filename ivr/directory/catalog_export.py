@@ -12,7 +12,7 @@ import yaml
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.domain.notation import DAYS, format_duration, format_percent, format_price
+from billing.domain.notation import format_days, format_duration, format_percent, format_price
 from billing.domain.payouts import PayoutTerms
 from billing.domain.tariffs import Tariff, Tier
 from billing.money import format_amount
@@ -107,10 +107,12 @@ def _tariff(tariff: Tariff) -> Document:
             "rate": format_percent(tariff.tax.basis_points),
             "included": tariff.tax.included,
         }
+    if tariff.holidays:
+        document["holidays"] = list(tariff.holidays)
     if tariff.periods:
         document["periods"] = [
             {
-                "days": ",".join(DAYS[day] for day in sorted(period.days)),
+                "days": format_days(period.days),
                 "from": _time(period.from_minute),
                 "to": _time(period.to_minute),
                 "tiers": _tiers(period.tiers),

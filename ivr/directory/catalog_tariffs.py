@@ -30,6 +30,7 @@ FIELDS: Final = frozenset(
         "tiers",
         "periods",
         "tax",
+        "holidays",
     }
 )
 
@@ -51,6 +52,7 @@ def read_tariff(name: str, node: Node, currency: str) -> Tariff | None:
             free_seconds=fields["free"].read(parse_duration, 0),
             minimum_cost=fields["minimum_cost"].read(parse_amount, 0),
             maximum_cost=maximum.read(_amount_or_none, None) if maximum.given else None,
+            holidays=tuple(child.text() for child in fields["holidays"].list()),
             tax=_tax(fields["tax"]) if fields["tax"].given else None,
         )
     except InvalidTariff as error:

@@ -55,7 +55,7 @@ def test_equal_tariffs_have_equal_text() -> None:
         ({"tiers": (replace(FLAT, increment_seconds=0),)}, "tiers[0].increment"),
         ({"periods": (NIGHT,) * (PERIODS_MAX + 1)}, "periods"),
         ({"periods": (replace(NIGHT, days=frozenset()),)}, "periods[0].days"),
-        ({"periods": (replace(NIGHT, days=frozenset({7})),)}, "periods[0].days"),
+        ({"periods": (replace(NIGHT, days=frozenset({8})),)}, "periods[0].days"),
         ({"periods": (replace(NIGHT, from_minute=1440),)}, "periods[0].from"),
         ({"periods": (replace(NIGHT, to_minute=1441),)}, "periods[0].to"),
         ({"periods": (replace(NIGHT, tiers=()),)}, "periods[0].tiers"),
