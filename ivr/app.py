@@ -133,7 +133,7 @@ async def _books(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Boo
     engine = create(settings.url)
     stack.push_async_callback(engine.dispose)
     writer = await stack.enter_async_context(GroupWriter(engine))
-    directory = DirectoryCache(engine)
+    directory = DirectoryCache(engine, clock)
     await directory.load()
     return Books(
         engine=engine,

@@ -169,7 +169,7 @@ class Site:
 async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
     async with open_desk(engine, folder) as desk:
         await _fill(engine, desk)
-        directory = DirectoryCache(engine)
+        directory = DirectoryCache(engine, desk.clock)
         await directory.load()
         live = LiveCallsOnPaper()
         ready = {"switch": True}

@@ -47,6 +47,7 @@ class EndReason(StrEnum):
     LOGIN_FAILED = "login_failed"
     NO_CHOICE = "no_choice"
     NO_AGENT = "no_agent"
+    OTHER_CURRENCY = "other_currency"
     TOPIC_UNAVAILABLE = "topic_unavailable"
     LINE_CLOSED = "line_closed"
     LINE_BUSY = "line_busy"

@@ -66,12 +66,7 @@ def apply(file: Path, json: context.JsonFlag = False) -> None:
 @app.command()
 def export(file: Path, json: context.JsonFlag = False) -> None:
     """Write the catalog of the database to a file, `-` for stdout (no PINs, no balances)."""
-    from ivr.directory.catalog_accounts import CatalogConflict
-
-    try:
-        text = context.run(_export(context.settings()))
-    except CatalogConflict as error:
-        context.fail(str(error))
+    text = context.run(_export(context.settings()))
     if str(file) == "-":
         context.say(text.rstrip())
         return
@@ -120,8 +115,9 @@ async def _apply(settings: Settings, catalog: Catalog) -> Applied:
 
 
 async def _export(settings: Settings) -> str:
+    from billing.clock import SystemClock
     from ivr.cli.database import database
     from ivr.directory.catalog_export import export as write
 
     async with database(settings) as engine:
-        return await write(engine)
+        return await write(engine, SystemClock())

@@ -53,6 +53,7 @@ def run(
 
 
 async def _run(settings: Settings, month: str | None) -> FeesCharged:
+    from billing.clock import microseconds_of
     from billing.fees import charge_monthly_fees
     from ivr.cli.database import books
     from ivr.directory.fees import monthly_fees
@@ -60,7 +61,9 @@ async def _run(settings: Settings, month: str | None) -> FeesCharged:
 
     async with books(settings) as opened:
         async with opened.engine.connect() as connection:
-            listed = monthly_fees(await load_directory(connection))
+            listed = monthly_fees(
+                await load_directory(connection, microseconds_of(opened.clock.now()))
+            )
         return await charge_monthly_fees(
             opened.writer,
             listed,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
+from billing.clock import microseconds_of
 from billing.domain.notation import format_price
 from billing.domain.rating import Charge, RateTable, seconds_of
 from billing.errors import UnknownTariff
@@ -25,13 +26,14 @@ SECONDS_MAX = 366 * 24 * 3600
 
 
 def quote(
-    tariff: Annotated[str, typer.Option(help="The name of the tariff.")],
+    tariff: Annotated[str, typer.Option(help="The tariff, or a version of it such as standard@2.")],
     seconds: Annotated[str, typer.Option(help="Talk in seconds, such as 1530 or 4.25.")],
     catalog: Annotated[
         Path | None, typer.Option(help="Use this file instead of the database.")
     ] = None,
     at: Annotated[
-        str | None, typer.Option(help="When the talk begins (ISO 8601), for prices by the hour.")
+        str | None,
+        typer.Option(help="When the talk begins (ISO 8601): prices then in force, by the hour."),
     ] = None,
     timezone: Annotated[str, typer.Option(help="The zone of the DID.")] = "UTC",
     json: context.JsonFlag = False,
@@ -39,7 +41,7 @@ def quote(
     """Tell what a talk would cost."""
     talk_us = _microseconds(seconds)
     started_at = _moment(at, _zone(timezone))
-    version = _version(tariff, catalog)
+    version = _version(tariff, catalog, started_at)
     table = RateTable.compile(version.tariff, started_at=started_at, timezone=timezone)
     charge = table.charge(seconds_of(talk_us))
     if json:
@@ -48,27 +50,29 @@ def quote(
         _print(version, charge)
 
 
-def _version(name: str, catalog: Path | None) -> TariffVersion:
+def _version(name: str, catalog: Path | None, started_at: datetime) -> TariffVersion:
     if catalog is None:
-        return context.run(_stored(context.settings(), name))
+        return context.run(_stored(context.settings(), name, started_at))
     from ivr.cli.catalog import read
     from ivr.directory.model import TariffVersion
 
-    for tariff in read(catalog, json=False).tariffs:
-        if tariff.name == name:
-            return TariffVersion(id=0, name=name, version=0, tariff=tariff)
-    raise UnknownTariff(tariff=name)
+    file = read(catalog, json=False)
+    found = {tariff.name: tariff for tariff in file.tariffs} | {
+        planned.tariff.name: planned.tariff
+        for planned in file.planned
+        if planned.in_force_us <= microseconds_of(started_at)
+    }
+    if name not in found:
+        raise UnknownTariff(tariff=name)
+    return TariffVersion(id=0, name=name, version=0, tariff=found[name])
 
 
-async def _stored(settings: Settings, name: str) -> TariffVersion:
+async def _stored(settings: Settings, name: str, started_at: datetime) -> TariffVersion:
     from ivr.cli.database import database
-    from ivr.directory.store import load_tariffs
+    from ivr.directory.store import load_tariff
 
     async with database(settings) as engine, engine.connect() as connection:
-        found = (await load_tariffs(connection)).get(name)
-    if found is None:
-        raise UnknownTariff(tariff=name)
-    return found
+        return await load_tariff(connection, name, microseconds_of(started_at))
 
 
 def _microseconds(text: str) -> int:

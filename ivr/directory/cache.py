@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.clock import Clock, microseconds_of
 from ivr.directory.model import Directory
 from ivr.directory.store import load_directory, stamp
 
@@ -20,9 +21,10 @@ log = structlog.get_logger()
 class DirectoryCache:
     """The newest directory that could be read. A database that is away leaves the last one."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
-        self._stamp = -1
+        self._clock = clock
+        self._stamp = (-1, -1)
         self._directory: Directory | None = None
 
     def current(self) -> Directory:
@@ -32,12 +34,13 @@ class DirectoryCache:
 
     async def load(self) -> None:
         """Reload when the stamp moved."""
+        now_us = microseconds_of(self._clock.now())
         async with self._engine.connect() as connection:
-            found = await stamp(connection)
+            found = await stamp(connection, now_us)
             if found != self._stamp or self._directory is None:
-                self._directory = await load_directory(connection)
+                self._directory = await load_directory(connection, now_us)
                 self._stamp = found
-                log.info("directory loaded", stamp=found)
+                log.info("directory loaded", stamp=found[0], price_lists=found[1])
 
     async def run(self) -> NoReturn:
         """Follow the database for ever."""

@@ -42,14 +42,14 @@ async def apply_accounts(
     wanted: dict[str, Row] = {
         account.code: {
             "mode": account.mode,
-            "currency": catalog.currency,
+            "currency": account.currency,
             "number": numbers[account.code],
             "credit_limit": account.credit_limit,
         }
         for account in catalog.accounts
     }
     changed = {code: row for code, row in wanted.items() if code in before and before[code] != row}
-    await _refuse_conflicts(connection, changed, before, catalog.currency)
+    await _refuse_conflicts(connection, changed, before)
     for code, row in wanted.items():
         applied.note(f"account {code}", before=before.get(code), after=row)
     created_us = microseconds_of(clock.now())
@@ -97,7 +97,6 @@ async def _refuse_conflicts(
     connection: AsyncConnection,
     changed: Mapping[str, Row],
     before: Mapping[str, Row],
-    currency: str,
 ) -> None:
     for code, row in changed.items():
         old = before[code]
@@ -108,13 +107,10 @@ async def _refuse_conflicts(
             )
     if not changed:
         return
-    # Locked by id, as the ledger does, and the funding account with them: no deadlock with a batch.
+    # Locked by id, as the ledger does, and the funding accounts: no deadlock with a batch.
     rows = await connection.execute(
         select(accounts)
-        .where(
-            (_IS_CALLER & accounts.c.code.in_(changed))
-            | ((accounts.c.kind == "funding") & (accounts.c.currency == currency))
-        )
+        .where((_IS_CALLER & accounts.c.code.in_(changed)) | (accounts.c.kind == "funding"))
         .order_by(accounts.c.id)
         .with_for_update()
     )
@@ -138,8 +134,8 @@ async def _post_openings(
             transfer_id=new_id(clock),
             kind="opening",
             entries=(
-                _entry("caller", account.code, catalog.currency, account.opening_balance),
-                _entry("funding", "funding", catalog.currency, -account.opening_balance),
+                _entry("caller", account.code, account.currency, account.opening_balance),
+                _entry("funding", "funding", account.currency, -account.opening_balance),
             ),
             at_us=microseconds_of(clock.now()),
             memo="opening balance",

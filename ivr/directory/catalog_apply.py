@@ -6,7 +6,6 @@ sessions go on with the one they were authorised with.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -15,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.agreements import agreement_json, newest_agreements, write_agreements
 from billing.clock import Clock, microseconds_of
-from billing.domain.tariffs import Tariff
 from billing.storage.engine import for_writing
 from billing.storage.ledger import shares_json
-from billing.storage.tables import clients, tariff_versions
+from billing.storage.tables import clients
+from ivr.directory.apply_tariffs import apply_tariffs, refuse_unknown_versions
 from ivr.directory.catalog_accounts import (
     CatalogConflict,
     apply_accounts,
@@ -33,7 +32,7 @@ from ivr.directory.catalog_payouts import apply_payouts
 from ivr.directory.catalog_plans import apply_plans, apply_subscriptions
 from ivr.directory.model import Client, Did, Topic
 from ivr.directory.rows import Applied, Row, stored, write
-from ivr.directory.store import bump_stamp, load_tariffs, lock_directory
+from ivr.directory.store import bump_stamp, lock_directory
 from ivr.tables import dids, topics
 
 __all__ = ["Applied", "CatalogConflict", "apply"]
@@ -58,7 +57,8 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
     try:
         async with connection.begin():
             await lock_directory(connection)
-            await _tariffs(connection, catalog.tariffs, now_us, applied)
+            await apply_tariffs(connection, catalog, now_us, applied)
+            await refuse_unknown_versions(connection, catalog)
             listed = await started(connection, catalog.clients, now_us)
             await _clients(connection, listed, now_us, applied)
             bonuses = await due_bonuses(connection, listed, applied)
@@ -79,31 +79,6 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
         await connection.close()
     await pay_bonuses(engine, bonuses, clock)
     return applied
-
-
-async def _tariffs(
-    connection: AsyncConnection, wanted: Sequence[Tariff], now_us: int, applied: Applied
-) -> None:
-    newest = await load_tariffs(connection)
-    versions: list[Row] = []
-    for tariff in wanted:
-        before = newest.get(tariff.name)
-        applied.note(f"tariff {tariff.name}", before=before and before.tariff, after=tariff)
-        if before is None or before.tariff != tariff:
-            body = tariff.to_json()
-            versions.append(
-                {
-                    "name": tariff.name,
-                    "version": before.version + 1 if before else 1,
-                    "currency": tariff.currency,
-                    "body": body,
-                    "body_hash": hashlib.sha256(body.encode()).hexdigest(),
-                    "in_force_us": now_us,
-                    "created_us": now_us,
-                }
-            )
-    if versions:
-        await connection.execute(insert(tariff_versions), versions)
 
 
 async def _clients(

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 from billing.domain.notation import parse_percent
 from billing.domain.splits import Share, check_shares
 from billing.errors import InvalidShares
 from ivr.directory.catalog_parties import read_referrers, with_fixed_fee
-from ivr.directory.catalog_words import Taken, named, not_negative, one_of, title, truth, zone
-from ivr.directory.model import NUMBER, Access, Client, Destination, Did, Topic
+from ivr.directory.catalog_words import (
+    Taken,
+    kept_in,
+    named,
+    not_negative,
+    one_of,
+    title,
+    truth,
+    zone,
+)
+from ivr.directory.model import NUMBER, Access, Client, Destination, Did, Topic, parse_pin
 from ivr.directory.yaml_reader import Node
 
 PARTIES: Final = ("provider", "client", "reseller", "referrer")
@@ -17,25 +27,30 @@ NAMED_PARTIES: Final = frozenset({"reseller", "referrer"})
 TITLE_MAX: Final = 200
 NAME_MAX: Final = 64
 DIGITS: Final = frozenset("0123456789")
+Priced: TypeAlias = Mapping[str, str | None]
+"""The tariffs of the file and their currencies; None where one is unreadable."""
 _NOWHERE: Final = Destination(kind="demo", target="agent")
 
 
 def read_client(
-    code: str, node: Node, currency: str, tariffs: frozenset[str], taken: Taken
+    code: str, node: Node, currency: str, tariffs: Priced, taken: Taken
 ) -> tuple[Client, list[Did]]:
     """Read one client with its DIDs; what is wrong is noted, with something harmless in place."""
-    fields = node.map(frozenset({"title", "split", "fixed_fee", "referrers", "payout", "dids"}))
+    fields = node.map(
+        frozenset({"title", "currency", "split", "fixed_fee", "referrers", "payout", "dids"})
+    )
+    money = kept_in(fields["currency"], currency)
     shares = with_fixed_fee(
         _shares(code, fields["split"].need()), fields["fixed_fee"].read(not_negative, 0)
     )
     client = Client(
         code=code,
         title=fields["title"].read(title(TITLE_MAX), code),
-        currency=currency,
+        currency=money,
         shares=shares,
         referrers=read_referrers(fields["referrers"], shares),
     )
-    dids = [_did(number, child, code, tariffs, taken) for number, child in fields["dids"].items()]
+    dids = [_did(number, child, client, tariffs, taken) for number, child in fields["dids"].items()]
     return client, dids
 
 
@@ -68,7 +83,7 @@ def _share(party: str, account: str, node: Node) -> Share:
     return Share(kind=party, account=account, basis_points=node.read(parse_percent, 0))
 
 
-def _did(number: str, node: Node, client: str, tariffs: frozenset[str], taken: Taken) -> Did:
+def _did(number: str, node: Node, client: Client, tariffs: Priced, taken: Taken) -> Did:
     fields = node.map(frozenset({"kind", "monthly_fee", "timezone", "tariff", "access", "topics"}))
     if not NUMBER.fullmatch(number):
         node.wrong("a DID is 2 to 20 digits")
@@ -80,13 +95,13 @@ def _did(number: str, node: Node, client: str, tariffs: frozenset[str], taken: T
         topics.wrong("at least one topic is needed")
     return Did(
         number=digits,
-        client=client,
+        client=client.code,
         kind=kind,
         monthly_fee=fields["monthly_fee"].read(not_negative, 0),
         timezone=fields["timezone"].read(zone, "UTC"),
-        tariff=_known(fields["tariff"].need(), tariffs) or "",
+        tariff=_known(fields["tariff"].need(), client, tariffs) or "",
         access=_access(fields["access"], kind),
-        topics=tuple(_topic(digit, child, tariffs) for digit, child in topics.items()),
+        topics=tuple(_topic(digit, child, client, tariffs) for digit, child in topics.items()),
     )
 
 
@@ -103,7 +118,7 @@ def _access(node: Node, kind: str) -> Access:
     return access
 
 
-def _topic(digit: str, node: Node, tariffs: frozenset[str]) -> Topic:
+def _topic(digit: str, node: Node, client: Client, tariffs: Priced) -> Topic:
     fields = node.map(frozenset({"name", "destination", "tariff"}))
     if digit not in DIGITS:
         node.wrong("a topic is one digit, 0 to 9")
@@ -111,12 +126,19 @@ def _topic(digit: str, node: Node, tariffs: frozenset[str]) -> Topic:
         digit=int(digit) if digit in DIGITS else 0,
         name=fields["name"].need().read(title(NAME_MAX), ""),
         destination=fields["destination"].need().read(Destination.parse, _NOWHERE),
-        tariff=_known(fields["tariff"], tariffs),
+        tariff=_known(fields["tariff"], client, tariffs),
     )
 
 
-def _known(node: Node, tariffs: frozenset[str]) -> str | None:
+def _known(node: Node, client: Client, tariffs: Priced) -> str | None:
+    """Read the name of a tariff of this file, or `name@version` of one."""
     name = node.text()
-    if name and name not in tariffs:
+    plain, _ = parse_pin(name)
+    if name and plain not in tariffs:
         node.wrong(f"there is no tariff {name!r}; known: {', '.join(sorted(tariffs)) or 'none'}")
+    elif name and (tariffs[plain] or client.currency) != client.currency:
+        node.wrong(
+            f"tariff {name!r} costs {tariffs[plain]}, client {client.code} is kept in "
+            f"{client.currency}"
+        )
     return name or None

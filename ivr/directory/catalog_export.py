@@ -5,86 +5,123 @@ PINs and balances stay where they are.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from billing.clock import Clock, microseconds_of, moment_of
 from billing.domain.notation import format_days, format_duration, format_percent, format_price
 from billing.domain.payouts import PayoutTerms
+from billing.domain.plans import Plan
 from billing.domain.tariffs import Tariff, Tier
 from billing.money import format_amount
 from billing.storage.tables import accounts
-from ivr.directory.catalog_accounts import CatalogConflict
 from ivr.directory.catalog_billing import billing_document, load_billing
 from ivr.directory.catalog_clients import NAMED_PARTIES
 from ivr.directory.catalog_parties import parties_document
 from ivr.directory.catalog_payouts import load_payouts, payout_document
 from ivr.directory.catalog_plans import load_plans, plan_document
-from ivr.directory.model import Client, Did, Directory
-from ivr.directory.store import load_directory
+from ivr.directory.model import Client, Did, Directory, TariffVersion, parse_pin
+from ivr.directory.store import load_directory, load_planned
 
 Document = dict[str, Any]  # Any: YAML values
 
 
-async def export(engine: AsyncEngine) -> str:
+async def export(engine: AsyncEngine, clock: Clock) -> str:
     """Write everything that `catalog apply` reads, but PINs and opening balances.
 
     Raises:
-        CatalogConflict: there are several currencies, which one file cannot hold.
+        SQLAlchemyError: the database does not answer.
 
     """
+    now_us = microseconds_of(clock.now())
     async with engine.connect() as connection:
-        directory = await load_directory(connection)
-        terms = await load_billing(connection)
+        directory = await load_directory(connection, now_us)
+        planned = await load_planned(connection, now_us)
         payouts = await load_payouts(connection)
         plans, having = await load_plans(connection)
-        rows = (
-            await connection.execute(
-                select(accounts).where(accounts.c.kind == "caller").order_by(accounts.c.code)
-            )
-        ).all()
+        callers = await _accounts(connection, directory, having)
+    tariffs = {
+        name: version.tariff
+        for name, version in sorted(directory.tariffs.items())
+        if parse_pin(name)[1] is None
+    }
+    kept: list[Tariff | Client | Plan] = [
+        *tariffs.values(), *directory.clients.values(), *plans.values()
+    ]  # fmt: skip
+    of_callers = (currency for currency, _ in callers.values())
+    money = _most([*(each.currency for each in kept), *of_callers])
+    document: Document = {
+        "currency": money,
+        "tariffs": {
+            name: {
+                **_own(tariff.currency, money),
+                **_tariff(tariff),
+                **({"next": _next(*planned[name])} if name in planned else {}),
+            }
+            for name, tariff in tariffs.items()
+        },
+        "clients": {
+            code: {**_own(client.currency, money), **_client(directory, code, payouts.get(code))}
+            for code, client in sorted(directory.clients.items())
+        },
+        "accounts": {
+            code: {**_own(currency, money), **account}
+            for code, (currency, account) in callers.items()
+        },
+    }
+    if plans:
+        document["plans"] = {
+            name: {**_own(plan.currency, money), **plan_document(plan)}
+            for name, plan in sorted(plans.items())
+        }
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    return text
+
+
+async def _accounts(
+    connection: AsyncConnection, directory: Directory, having: Mapping[str, str]
+) -> dict[str, tuple[str, Document]]:
+    """Write the callers' accounts, each with its currency."""
+    terms = await load_billing(connection)
     phones: defaultdict[str, list[str]] = defaultdict(list)
     for number, code in sorted(directory.phones.items()):
         phones[code].append(number)
-    document: Document = {
-        "currency": _currency(
-            directory,
-            {row.currency for row in rows} | {plan.currency for plan in plans.values()},
-        ),
-        "tariffs": {
-            name: _tariff(version.tariff) for name, version in sorted(directory.tariffs.items())
-        },
-        "clients": {
-            code: _client(directory, code, payouts.get(code)) for code in sorted(directory.clients)
-        },
-        "accounts": {
-            row.code: {
+    rows = await connection.execute(
+        select(accounts).where(accounts.c.kind == "caller").order_by(accounts.c.code)
+    )
+    return {
+        row.code: (
+            row.currency,
+            {
                 "mode": row.mode,
                 "number": row.number,
                 **({"credit_limit": format_amount(row.credit_limit)} if row.credit_limit else {}),
                 "phones": phones[row.code],
                 **({"billing": billing_document(terms[row.code])} if row.code in terms else {}),
                 **({"plan": having[row.code]} if row.code in having else {}),
-            }
-            for row in rows
-        },
-        **(
-            {"plans": {name: plan_document(plans[name]) for name in sorted(plans)}} if plans else {}
-        ),
+            },
+        )
+        for row in rows
     }
-    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    return text
 
 
-def _currency(directory: Directory, found: set[str]) -> str:
-    found |= {client.currency for client in directory.clients.values()}
-    found |= {version.tariff.currency for version in directory.tariffs.values()}
-    if len(found) > 1:
-        raise CatalogConflict(f"one file holds one currency, here are {', '.join(sorted(found))}")
-    return min(found, default="USD")
+def _most(found: list[str]) -> str:
+    """Choose the currency of the file; what is kept in another says so."""
+    return Counter(sorted(found)).most_common(1)[0][0] if found else "USD"
+
+
+def _own(currency: str, of_file: str) -> Document:
+    return {} if currency == of_file else {"currency": currency}
+
+
+def _next(in_force_us: int, version: TariffVersion) -> Document:
+    moment = moment_of(in_force_us).isoformat()
+    return {"in_force_from": moment, **_tariff(version.tariff)}
 
 
 def _tariff(tariff: Tariff) -> Document:

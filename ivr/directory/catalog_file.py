@@ -20,8 +20,16 @@ from ivr.directory.catalog_billing import read_billing
 from ivr.directory.catalog_clients import read_client
 from ivr.directory.catalog_payouts import read_payout
 from ivr.directory.catalog_plans import read_plan
-from ivr.directory.catalog_tariffs import read_tariff
-from ivr.directory.catalog_words import Taken, currency, form, named, not_negative, one_of
+from ivr.directory.catalog_tariffs import PlannedTariff, read_tariff
+from ivr.directory.catalog_words import (
+    Taken,
+    currency,
+    form,
+    kept_in,
+    named,
+    not_negative,
+    one_of,
+)
 from ivr.directory.mistakes import CatalogInvalid
 from ivr.directory.model import ACCOUNT_NUMBER, NUMBER, PIN, Client, Did
 from ivr.directory.yaml_reader import Node, read
@@ -35,6 +43,7 @@ class CatalogAccount:
 
     code: str
     mode: Literal["prepaid", "postpaid"]
+    currency: str
     number: str | None
     credit_limit: Micros
     opening_balance: Micros
@@ -46,10 +55,14 @@ class CatalogAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """A file without mistakes; `payouts` are the terms of the clients that have any."""
+    """A file without mistakes; `payouts` are the terms of the clients that have any.
+
+    `planned` are price lists that follow those of the same name in `tariffs`.
+    """
 
     currency: str
     tariffs: tuple[Tariff, ...]
+    planned: tuple[PlannedTariff, ...] = ()
     clients: tuple[Client, ...]
     dids: tuple[Did, ...]
     accounts: tuple[CatalogAccount, ...]
@@ -67,17 +80,18 @@ def load_catalog(path: Path) -> Catalog:
     root = read(path)
     fields = root.map(ROOT)
     money = fields["currency"].need().read(currency, "USD")
-    tariffs: dict[str, Tariff | None] = {}
+    tariffs: dict[str, tuple[Tariff | None, PlannedTariff | None]] = {}
     for name, node in fields["tariffs"].need().items():
         named(name, node)
         tariffs[name] = read_tariff(name, node, money)
+    priced = {name: tariff.currency if tariff else None for name, (tariff, _) in tariffs.items()}
     taken = Taken()
     clients: list[Client] = []
     dids: list[Did] = []
     payouts: dict[str, PayoutTerms] = {}
     for code, node in fields["clients"].items():
         named(code, node)
-        client, its_dids = read_client(code, node, money, frozenset(tariffs), taken)
+        client, its_dids = read_client(code, node, money, priced, taken)
         clients.append(client)
         dids += its_dids
         if (terms := read_payout(node.at("payout"))) is not None:
@@ -86,12 +100,13 @@ def load_catalog(path: Path) -> Catalog:
     accounts: list[CatalogAccount] = []
     for code, node in fields["accounts"].items():
         named(code, node)
-        accounts.append(_account(code, node, taken, frozenset(plans)))
+        accounts.append(_account(code, node, money, taken, plans))
     if root.notes.mistakes:
         raise CatalogInvalid(root.notes.mistakes)
     return Catalog(
         currency=money,
-        tariffs=tuple(tariff for tariff in tariffs.values() if tariff is not None),
+        tariffs=tuple(tariff for tariff, _ in tariffs.values() if tariff is not None),
+        planned=tuple(planned for _, planned in tariffs.values() if planned is not None),
         clients=tuple(clients),
         dids=tuple(dids),
         accounts=tuple(accounts),
@@ -100,11 +115,14 @@ def load_catalog(path: Path) -> Catalog:
     )
 
 
-def _account(code: str, node: Node, taken: Taken, plans: frozenset[str]) -> CatalogAccount:
+def _account(
+    code: str, node: Node, default: str, taken: Taken, plans: Mapping[str, Plan | None]
+) -> CatalogAccount:
     fields = node.map(
         frozenset(
             {
                 "mode",
+                "currency",
                 "number",
                 "credit_limit",
                 "opening_balance",
@@ -119,14 +137,18 @@ def _account(code: str, node: Node, taken: Taken, plans: frozenset[str]) -> Cata
     limit = fields["credit_limit"]
     if limit.given and mode == "prepaid" and not node.notes.has(fields["mode"].place):
         limit.wrong("only a postpaid account has a credit limit")
+    money = kept_in(fields["currency"], default)
     plan = fields["plan"].text() or None
     if plan is not None and plan not in plans:
         fields["plan"].wrong(f"there is no plan {plan!r} in this file")
+    elif plan and (sold := plans[plan]) and sold.currency != money:
+        fields["plan"].wrong(f"this plan costs {sold.currency}, the account is kept in {money}")
     number = fields["number"].read(form(ACCOUNT_NUMBER, "4 to 12 digits"), "") or None
     taken.take("account number", number, fields["number"])
     return CatalogAccount(
         code=code,
         mode="postpaid" if mode == "postpaid" else "prepaid",
+        currency=money,
         number=number,
         credit_limit=limit.read(not_negative, 0),
         opening_balance=fields["opening_balance"].read(not_negative, 0),

@@ -28,13 +28,15 @@ from billing.money import MICROS_PER_UNIT, format_amount, parse_amount
 from billing.storage.plan_rows import live_subscriptions, newest_plans
 from billing.storage.plan_tables import plan_versions
 from billing.subscriptions import subscribe_in
-from ivr.directory.catalog_words import named, not_negative, one_of
+from ivr.directory.catalog_words import kept_in, named, not_negative, one_of
 from ivr.directory.rows import Applied
 from ivr.directory.yaml_reader import Node
 
 Document = dict[str, Any]  # Any: YAML values
 
-FIELDS: Final = frozenset({"price", "year", "payment", "meters", "addons", "committed", "priority"})
+FIELDS: Final = frozenset(
+    {"price", "currency", "year", "payment", "meters", "addons", "committed", "priority"}
+)
 METER: Final = frozenset(
     {
         "included", "overage", "rollover", "soft_stop", "hard_stop", "alerts", "operations",
@@ -54,7 +56,7 @@ def read_plan(name: str, node: Node, currency: str) -> Plan | None:
     try:
         return Plan(
             name=name,
-            currency=currency,
+            currency=kept_in(fields["currency"], currency),
             price=fields["price"].need().read(not_negative, 0),
             year=year.read(not_negative, 0) if year.given else None,
             payment=fields["payment"].read(one_of(*PAYMENTS), "monthly"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, cast
 
+from billing.clock import microseconds_of
 from billing.domain.notation import (
     parse_days,
     parse_duration,
@@ -14,7 +17,7 @@ from billing.domain.notation import (
 from billing.domain.tariffs import Period, Problem, RoundingRule, Tariff, Tax, Tier
 from billing.errors import InvalidTariff
 from billing.money import DECIMALS_MAX, Micros, Rounding, parse_amount
-from ivr.directory.catalog_words import title, truth
+from ivr.directory.catalog_words import kept_in, title, truth
 from ivr.directory.yaml_reader import Node
 
 TAX_NAME_MAX: Final = 20
@@ -31,13 +34,43 @@ FIELDS: Final = frozenset(
         "periods",
         "tax",
         "holidays",
+        "currency",
     }
 )
 
 
-def read_tariff(name: str, node: Node, currency: str) -> Tariff | None:
-    """Read one tariff; what is wrong with it is noted, and None where it makes no price list."""
-    fields = node.map(FIELDS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTariff:
+    """A price list that comes into force later, by `next` of its tariff."""
+
+    tariff: Tariff
+    in_force_us: int
+
+
+def read_tariff(name: str, node: Node, currency: str) -> tuple[Tariff | None, PlannedTariff | None]:
+    """Read one tariff and what follows it; what is wrong is noted, and None in its place."""
+    fields = node.map(FIELDS | {"next"})
+    money = kept_in(fields["currency"], currency)
+    tariff = _tariff(name, node, fields, money)
+    if not (later := fields["next"]).given:
+        return tariff, None
+    coming = later.map(FIELDS - {"currency"} | {"in_force_from"})
+    in_force_us = coming["in_force_from"].need().read(_moment, 0)
+    then = _tariff(name, later, coming, money)
+    planned = PlannedTariff(tariff=then, in_force_us=in_force_us) if then else None
+    return tariff, planned
+
+
+def _moment(text: str) -> int:
+    """Read `2027-01-01` or `2027-01-01T08:00+02:00`; without an offset it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("write 2027-01-01, or 2027-01-01T08:00+02:00") from None
+    return microseconds_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _tariff(name: str, node: Node, fields: dict[str, Node], currency: str) -> Tariff | None:
     increment = fields["increment"].read(parse_duration, 1)
     maximum = fields["maximum_cost"]
     try:

@@ -31,6 +31,11 @@ class Taken:
             self._lines[kind, value] = node.line
 
 
+def kept_in(node: Node, default: str) -> str:
+    """Read the currency of a client, tariff, plan or account; that of the file without one."""
+    return node.read(currency, default)
+
+
 def named(name: str, node: Node) -> None:
     """Note it when a name cannot be a code; what it names is read all the same."""
     if not CODE.fullmatch(name):

@@ -16,6 +16,7 @@ from billing.money import Micros
 NUMBER: Final = re.compile(r"\+?[0-9]{2,20}", re.ASCII)
 ACCOUNT_NUMBER: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
 PIN: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
+PINNED: Final = re.compile(r"([^@]+)@([1-9]\d{0,5})", re.ASCII)
 PORT_MAX: Final = 65_535
 DESTINATION_KINDS: Final = {
     "sip": re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,128}(:\d{1,5})?", re.ASCII),
@@ -56,6 +57,12 @@ class Destination:
         return f"{self.kind}:{self.target}"
 
 
+def parse_pin(name: str) -> tuple[str, int | None]:
+    """Split `standard@2` into a tariff and the version that it stays with; None without one."""
+    match = PINNED.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """One digit of a menu; `tariff` is None where the DID's applies."""
@@ -86,6 +93,10 @@ class Did:
     tariff: str
     access: Access
     topics: tuple[Topic, ...]
+
+    def tariffs(self) -> set[str]:
+        """Name every tariff that its calls may be rated by."""
+        return {self.tariff} | {topic.tariff for topic in self.topics if topic.tariff}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +144,7 @@ class Directory:
         return self.clients[code]
 
     def tariff(self, name: str) -> TariffVersion:
-        """Return the version in force.
+        """Return the version in force; `standard@2` is that version for ever.
 
         Raises:
             UnknownTariff: there is none.

@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.agreements import newest_agreements
 from billing.domain.tariffs import Tariff
+from billing.errors import UnknownTariff
 from billing.storage.ledger import shares_from_json
 from billing.storage.tables import accounts, clients, tariff_versions
-from ivr.directory.model import Access, Client, Destination, Did, Directory, TariffVersion, Topic
+from ivr.directory.model import (
+    Access,
+    Client,
+    Destination,
+    Did,
+    Directory,
+    TariffVersion,
+    Topic,
+    parse_pin,
+)
 from ivr.tables import dids, directory_stamp, phones, pins, topics
 
 STAMP_ROW = 1
 
 
-async def stamp(connection: AsyncConnection) -> int:
-    """Return the version of the directory; 0 before the first catalog."""
-    return await connection.scalar(select(directory_stamp.c.version)) or 0
+async def stamp(connection: AsyncConnection, now_us: int) -> tuple[int, int]:
+    """Return what moves with the directory: its version, and how many price lists are in force.
+
+    A version of a tariff comes into force by the clock alone. (0, 0) before the first catalog.
+    """
+    in_force = select(func.count()).where(tariff_versions.c.in_force_us <= now_us)
+    row = (
+        await connection.execute(
+            select(
+                select(func.max(directory_stamp.c.version)).scalar_subquery(),
+                in_force.scalar_subquery(),
+            )
+        )
+    ).one()
+    return row[0] or 0, row[1]
 
 
 async def lock_directory(connection: AsyncConnection) -> None:
@@ -38,15 +62,16 @@ async def bump_stamp(connection: AsyncConnection) -> None:
     await connection.execute(update(directory_stamp).values(version=directory_stamp.c.version + 1))
 
 
-async def load_directory(connection: AsyncConnection) -> Directory:
-    """Read everything.
+async def load_directory(connection: AsyncConnection, now_us: int) -> Directory:
+    """Read everything, with the prices that are in force now.
 
     What refers is read before what it refers to: a catalog that is applied meanwhile only adds
     and changes, so no DID is ever without its client, tariff and topics.
     """
     agreements = await newest_agreements(connection)
+    lines = await _dids(connection)
     return Directory(
-        dids=await _dids(connection),
+        dids=lines,
         clients={
             row.code: Client(
                 code=row.code,
@@ -57,7 +82,7 @@ async def load_directory(connection: AsyncConnection) -> Directory:
             )
             for row in await connection.execute(select(clients))
         },
-        tariffs=await load_tariffs(connection),
+        tariffs=await load_tariffs(connection, now_us) | await _pinned(connection, lines.values()),
         phones={row.number: row.account for row in await connection.execute(select(phones))},
         numbers={
             row.number: row.code
@@ -69,10 +94,11 @@ async def load_directory(connection: AsyncConnection) -> Directory:
     )
 
 
-async def load_tariffs(connection: AsyncConnection) -> dict[str, TariffVersion]:
-    """Read the newest version of each tariff."""
+async def load_tariffs(connection: AsyncConnection, now_us: int) -> dict[str, TariffVersion]:
+    """Read the version of each tariff that is in force at a moment."""
     newest = (
         select(tariff_versions.c.name, func.max(tariff_versions.c.version).label("version"))
+        .where(tariff_versions.c.in_force_us <= now_us)
         .group_by(tariff_versions.c.name)
         .subquery()
     )
@@ -83,12 +109,61 @@ async def load_tariffs(connection: AsyncConnection) -> dict[str, TariffVersion]:
             & (tariff_versions.c.version == newest.c.version),
         )
     )
-    return {
-        row.name: TariffVersion(
-            id=row.id, name=row.name, version=row.version, tariff=Tariff.from_json(row.body)
+    return {row.name: _version(row) for row in rows}
+
+
+async def load_tariff(connection: AsyncConnection, name: str, now_us: int) -> TariffVersion:
+    """Read one tariff at a moment, or the version that `name@version` says.
+
+    Raises:
+        UnknownTariff: there is none.
+
+    """
+    plain, version = parse_pin(name)
+    found = (
+        (await load_tariffs(connection, now_us)).get(plain)
+        if version is None
+        else (await load_versions(connection, {name})).get(name)
+    )
+    if found is None:
+        raise UnknownTariff(tariff=name)
+    return found
+
+
+async def load_versions(
+    connection: AsyncConnection, names: Collection[str]
+) -> dict[str, TariffVersion]:
+    """Read versions by `name@version`; what is not there is left out."""
+    wanted = [parse_pin(name) for name in names]
+    rows = await connection.execute(
+        select(tariff_versions).where(
+            tariff_versions.c.name.in_({name for name, _ in wanted}),
+            tariff_versions.c.version.in_({version for _, version in wanted}),
         )
-        for row in rows
-    }
+    )
+    found = {f"{row.name}@{row.version}": _version(row) for row in rows}
+    return {name: version for name, version in found.items() if name in names}
+
+
+async def load_planned(
+    connection: AsyncConnection, now_us: int
+) -> dict[str, tuple[int, TariffVersion]]:
+    """Read since when versions will be in force that are not yet; a tariff has at most one."""
+    rows = await connection.execute(
+        select(tariff_versions).where(tariff_versions.c.in_force_us > now_us)
+    )
+    return {row.name: (row.in_force_us, _version(row)) for row in rows}
+
+
+async def _pinned(connection: AsyncConnection, lines: Iterable[Did]) -> dict[str, TariffVersion]:
+    named = {name for did in lines for name in did.tariffs() if parse_pin(name)[1] is not None}
+    return await load_versions(connection, named) if named else {}
+
+
+def _version(row: Row[Any]) -> TariffVersion:
+    return TariffVersion(
+        id=row.id, name=row.name, version=row.version, tariff=Tariff.from_json(row.body)
+    )
 
 
 async def _dids(connection: AsyncConnection) -> dict[str, Did]:

@@ -49,6 +49,7 @@ class Prompt(StrEnum):
     BALANCE_TOO_SMALL = "balance-too-small"
     CONNECTING = "connecting"
     NO_AGENT = "no-agent"
+    OTHER_CURRENCY = "other-currency"
     TOPIC_UNAVAILABLE = "topic-unavailable"
     CALL_COST = "call-cost"
     BALANCE_LEFT = "balance-left"
@@ -69,6 +70,7 @@ LAST_WORDS: Final = {
     EndReason.NO_CHOICE: Prompt.GOODBYE,
     EndReason.BALANCE_TOO_SMALL: Prompt.BALANCE_TOO_SMALL,
     EndReason.NO_AGENT: Prompt.NO_AGENT,
+    EndReason.OTHER_CURRENCY: Prompt.OTHER_CURRENCY,
     EndReason.TOPIC_UNAVAILABLE: Prompt.TOPIC_UNAVAILABLE,
     EndReason.LINE_CLOSED: Prompt.LINE_CLOSED,
     EndReason.LINE_BUSY: Prompt.LINE_BUSY,

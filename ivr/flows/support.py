@@ -102,6 +102,8 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
     )
     if balance.status != "active":
         raise CallEnds(EndReason.ACCOUNT_BLOCKED)
+    if balance.currency != desk.directory().client(did.client).currency:
+        raise CallEnds(EndReason.OTHER_CURRENCY)
     call.take(CallEvent.MENU_OPENED)
     topic = await choose_topic(leg, call, did, _tell_balance(balance))
     terms = _quote(call, did, topic, allowances, desk)

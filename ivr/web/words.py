@@ -34,6 +34,7 @@ END_REASONS: Final = {
     "login_failed": "Wrong account or PIN",
     "no_choice": "No topic chosen",
     "no_agent": "No agent answered",
+    "other_currency": "Account in another currency",
     "topic_unavailable": "Topic unavailable",
     "line_closed": "Line closed",
     "line_busy": "Line busy",

@@ -55,7 +55,7 @@ async def bring(
 
 async def acme(engine: AsyncEngine) -> Client:
     async with engine.connect() as connection:
-        return (await load_directory(connection)).client("acme")
+        return (await load_directory(connection, 0)).client("acme")
 
 
 async def balances(engine: AsyncEngine) -> dict[tuple[str, str], int]:
@@ -219,7 +219,7 @@ async def test_an_export_of_agreements_applied_again_changes_nothing(
     before = await acme(engine)
     clock.advance(1000)
 
-    applied = await bring(engine, tmp_path, await export(engine), clock=clock)
+    applied = await bring(engine, tmp_path, await export(engine, clock), clock=clock)
 
     assert (applied.created, applied.changed) == ([], [])
     assert await acme(engine) == before

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.audit import verify
-from billing.clock import ManualClock
+from billing.clock import ManualClock, microseconds_of
 from billing.domain.tariffs import Tax
 from billing.errors import InvalidInput, UnknownTariff
 from billing.money import parse_amount
@@ -43,12 +43,12 @@ async def bring(engine: AsyncEngine, folder: Path, text: str = TEXT) -> Applied:
 
 async def directory(engine: AsyncEngine) -> Directory:
     async with engine.connect() as connection:
-        return await load_directory(connection)
+        return await load_directory(connection, microseconds_of(CLOCK.now()))
 
 
 async def version(engine: AsyncEngine) -> int:
     async with engine.connect() as connection:
-        return await stamp(connection)
+        return (await stamp(connection, 0))[0]
 
 
 async def balances(engine: AsyncEngine) -> dict[str, int]:
@@ -237,7 +237,7 @@ async def test_an_export_applied_again_changes_nothing(engine: AsyncEngine, tmp_
     await bring(engine, tmp_path, text)
     before = await directory(engine)
 
-    written = await export(engine)
+    written = await export(engine, CLOCK)
     applied = await bring(engine, tmp_path, written)
 
     assert (applied.created, applied.changed) == ([], [])
@@ -248,7 +248,7 @@ async def test_an_export_applied_again_changes_nothing(engine: AsyncEngine, tmp_
 async def test_the_export_of_an_empty_database_is_a_catalog(
     engine: AsyncEngine, tmp_path: Path
 ) -> None:
-    applied = await bring(engine, tmp_path, await export(engine))
+    applied = await bring(engine, tmp_path, await export(engine, CLOCK))
 
     assert applied == Applied()
 
@@ -281,7 +281,7 @@ async def test_somebody_elses_phone_or_no_pin_is_refused(
 async def test_the_directory_in_memory_follows_the_database(
     engine: AsyncEngine, tmp_path: Path
 ) -> None:
-    cache = DirectoryCache(engine)
+    cache = DirectoryCache(engine, CLOCK)
     await cache.load()
     empty = cache.current()
 
@@ -301,7 +301,7 @@ async def test_a_tax_is_read_kept_and_written_back(engine: AsyncEngine, tmp_path
     await bring(engine, tmp_path, TEXT.replace("tariffs:", taxed, 1))
 
     kept = (await directory(engine)).tariff("taxed").tariff.tax
-    again = await bring(engine, tmp_path, await export(engine))
+    again = await bring(engine, tmp_path, await export(engine, CLOCK))
 
     assert kept == Tax(name="VAT", basis_points=2_100, included=True)
     assert not again.changed

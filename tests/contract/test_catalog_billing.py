@@ -85,7 +85,7 @@ async def test_an_export_applied_again_changes_nothing(
     await bring(engine, tmp_path)
     await Invoicing(engine=engine, clock=CLOCK).set_terms("bob", terms)
 
-    written = await export(engine)
+    written = await export(engine, CLOCK)
     again = await bring(engine, tmp_path, written)
 
     assert (again.created, again.changed) == ([], [])

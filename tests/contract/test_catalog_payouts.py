@@ -72,7 +72,7 @@ async def test_an_export_with_payouts_applied_again_changes_nothing(
     await bring(engine, tmp_path, TEXT.replace("PAYOUT", TERMS.replace("}", ", bic: deutdeff}")))
     before = await terms(engine, "client", "acme")
 
-    applied = await bring(engine, tmp_path, await export(engine))
+    applied = await bring(engine, tmp_path, await export(engine, ManualClock(START)))
 
     assert (applied.created, applied.changed) == ([], [])
     assert await terms(engine, "client", "acme") == before

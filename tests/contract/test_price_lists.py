@@ -59,7 +59,7 @@ async def test_a_price_list_applied_again_or_exported_changes_nothing(
     first = await bring(shop, price_list(name))
     again = await bring(shop, price_list(name))
     file = tmp_path / "again.yaml"
-    file.write_text(await export(shop.desk.engine), encoding="utf-8")
+    file.write_text(await export(shop.desk.engine, shop.desk.clock), encoding="utf-8")
     exported = await bring(shop, load_catalog(file))
 
     assert first.created

@@ -66,7 +66,10 @@ def test_a_call_into_the_day_after_a_holiday_pays_what_that_day_costs() -> None:
 
 def test_a_period_of_all_days_covers_holidays_too() -> None:
     evening = Period(
-        days=parse_days("daily"), from_minute=0, to_minute=60, tiers=(Tier(from_seconds=0, price=7),)
+        days=parse_days("daily"),
+        from_minute=0,
+        to_minute=60,
+        tiers=(Tier(from_seconds=0, price=7),),
     )
 
     assert evening.falls_on(HOLIDAY)

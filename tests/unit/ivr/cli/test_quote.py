@@ -40,7 +40,9 @@ def test_a_quote_explains_each_tier() -> None:
         ],
         "setup_fee": "5.00",
         "adjustment": "0.00",
+        "net": "16.375",
         "tax": "0.00",
+        "tax_included": False,
     }
 
 
