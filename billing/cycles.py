@@ -26,6 +26,7 @@ from billing.domain.plans import WHOLE, Meter
 from billing.errors import AccountBlocked, BillingError, InsufficientFunds
 from billing.ids import new_id
 from billing.money import Micros, Rounding, divide
+from billing.mrr import note_mrr
 from billing.storage.ledger import post_batch
 from billing.storage.plan_rows import (
     CYCLE,
@@ -33,6 +34,7 @@ from billing.storage.plan_rows import (
     Balance,
     Subscription,
     buckets_of,
+    fee_of,
     lock_accounts,
     moved,
     open_meter,
@@ -58,13 +60,6 @@ def provider_of(currency: str) -> AccountRef:
 def deferred_of(currency: str) -> AccountRef:
     """Name the account of fees that are paid and not yet earned."""
     return AccountRef(kind="deferred", code="deferred", currency=currency)
-
-
-def fee_of(subscription: Subscription, months: int) -> Micros:
-    """Price so many months of a subscription with its add-ons."""
-    prices = dict(subscription.plan.addons)
-    extra = sum(prices[name] * count for name, count in subscription.addons.items())
-    return subscription.plan.charge(months) + extra * months
 
 
 class Cycles:
@@ -285,6 +280,7 @@ class Cycles:
                 ends=subscription.ends,
             )
         )
+        await note_mrr(self._connection, subscription, self._now_us)
 
 
 def _at(subscription: Subscription, cycle: int) -> Subscription:
@@ -330,4 +326,4 @@ async def recognise(connection: AsyncConnection, clock: Clock, now_us: int) -> i
     return done
 
 
-__all__ = ["BillingError", "Cycles", "fee_of", "provider_of", "recognise"]
+__all__ = ["BillingError", "Cycles", "provider_of", "recognise"]

@@ -7,16 +7,18 @@ from dataclasses import replace
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.cycles import GRANT, Cycles, fee_of, provider_of
+from billing.cycles import GRANT, Cycles, provider_of
 from billing.domain.cover import issuer_of
 from billing.domain.cycles import prorate
 from billing.domain.operations import Post
 from billing.domain.plans import Meter, Plan
 from billing.errors import InvalidInput
+from billing.mrr import note_mrr
 from billing.storage.plan_rows import (
     CYCLE,
     PlanVersion,
     Subscription,
+    fee_of,
     lock_accounts,
     moved,
     open_meter,
@@ -96,6 +98,7 @@ async def change_plan(
         .where(subscriptions.c.id == after.id)
         .values(plan_version_id=sold.id, changes=after.changes)
     )
+    await note_mrr(connection, after, now_us)
     return after
 
 

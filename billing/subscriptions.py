@@ -16,9 +16,10 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
-from billing.cycles import GRANT, Cycles, provider_of, recognise
+from billing.cycles import GRANT, Cycles, deferred_of, provider_of, recognise
 from billing.domain.cover import issuer_of
 from billing.domain.cycles import months_after
+from billing.domain.operations import AccountRef
 from billing.domain.plans import PAYMENTS, Meter, Plan
 from billing.errors import (
     CurrencyMismatch,
@@ -40,6 +41,7 @@ from billing.storage.plan_rows import (
     call_allowances,
     find_subscription,
     live_subscriptions,
+    lock_accounts,
     moved,
     newest_plans,
     open_bucket,
@@ -264,15 +266,18 @@ async def subscribe_in(
 
 
 async def _check_account(connection: AsyncConnection, account: str, plan: Plan) -> None:
-    query = select(accounts.c.currency).where(
-        accounts.c.kind == "caller", accounts.c.code == account
-    )
-    # Locked, so that two who subscribe the same account at once wait for each other.
-    currency = await connection.scalar(query.with_for_update())
-    if currency is None:
-        raise UnknownAccount(account=account)
-    if currency != plan.currency:
-        raise CurrencyMismatch(account=account, expected=plan.currency, actual=currency)
+    caller = AccountRef(kind="caller", code=account, currency=plan.currency)
+    # Two who subscribe the same account at once wait for each other; with everything that the fee
+    # moves, by id, so that no settlement waits in a circle.
+    money = {caller, provider_of(plan.currency), deferred_of(plan.currency)}
+    if caller not in await lock_accounts(connection, money):
+        query = select(accounts.c.currency)
+        kept_in = await connection.scalar(
+            query.where(accounts.c.kind == "caller", accounts.c.code == account)
+        )
+        if kept_in is None:
+            raise UnknownAccount(account=account)
+        raise CurrencyMismatch(account=account, expected=plan.currency, actual=kept_in)
     known = (await live_subscriptions(connection, [account])).get(account)
     if known is not None:
         raise SubscriptionExists(account=account, subscription=known.id)

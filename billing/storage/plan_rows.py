@@ -108,6 +108,13 @@ class Bucket:
     expires_us: int | None
 
 
+def fee_of(subscription: Subscription, months: int) -> Micros:
+    """Price so many months of a subscription with its add-ons."""
+    prices = dict(subscription.plan.addons)
+    extra = sum(prices[name] * count for name, count in subscription.addons.items())
+    return subscription.plan.charge(months) + extra * months
+
+
 async def newest_plans(connection: AsyncConnection) -> dict[str, PlanVersion]:
     """Read the plans that are sold now."""
     rows = await connection.execute(select(plan_versions).order_by(plan_versions.c.version))

@@ -155,3 +155,18 @@ usage_hours = Table(
     PrimaryKeyConstraint("account", "meter", "type", "hour_us"),
     Index("ix_usage_hours_hour_us", "hour_us"),
 )
+
+mrr_changes = Table(
+    "mrr_changes",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("subscription", Text, ForeignKey("subscriptions.id"), nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # new | expansion | contraction | churned | back
+    Column("difference", BigInteger, nullable=False),
+    Column("mrr", BigInteger, nullable=False),  # afterwards
+    Column("at_us", BigInteger, nullable=False),
+    Index("ix_mrr_changes_subscription", "subscription", "id"),
+    Index("ix_mrr_changes_at_us", "at_us"),
+)

@@ -1,4 +1,4 @@
-"""`talkmeter report revenue|callers|arpu|unanswered`: what the business asks."""
+"""`talkmeter report revenue|callers|arpu|mrr|unanswered`: what the business asks."""
 
 from __future__ import annotations
 
@@ -118,6 +118,43 @@ def arpu(
         for row in _read(lambda connection: count_callers(connection, span, client=client))
     ]
     show(rows, ("currency", "callers", "calls", "gross", "arpu"), output, span)
+
+
+def mrr(
+    first: First = None,
+    last: Last = None,
+    output: Format = "table",
+    json: context.JsonFlag = False,
+) -> None:
+    """Show recurring revenue (MRR) of plans, how it moved, retention (NRR, GRR) and churn."""
+    from billing.mrr import KINDS as MOVES
+    from billing.mrr import recurring_revenue
+
+    output, span = chosen(output, json=json), days(first, last)
+    rows = [
+        {
+            "currency": row.currency,
+            "opening": format_amount(row.opening),
+            **{kind: format_amount(row.moves[kind]) for kind in MOVES},
+            "closing": format_amount(row.closing),
+            "nrr_percent": _percent(row.net_retention_basis_points),
+            "grr_percent": _percent(row.gross_retention_basis_points),
+            "subscriptions": row.subscriptions,
+            "lost": row.lost,
+            "churn_percent": _percent(row.churn_basis_points),
+        }
+        for row in _read(lambda connection: recurring_revenue(connection, span))
+    ]
+    columns = (
+        "currency", "opening", *MOVES, "closing", "nrr_percent", "grr_percent",
+        "subscriptions", "lost", "churn_percent",
+    )  # fmt: skip
+    show(rows, columns, output, span)
+
+
+def _percent(basis_points: int | None) -> str | None:
+    """Write a part of 10,000; None where there was nothing to take a part of."""
+    return None if basis_points is None else f"{basis_points / 100:.2f}"
 
 
 def unanswered(
