@@ -44,6 +44,8 @@ SECURE_DID = "18005550200"
 ALICE = "15551230001"
 BOB = "15551230002"
 POOR = "15551230003"
+PLANNED = "15551230004"
+EUROPEAN = "15551230005"
 STRANGER = "15559990000"
 SLICE_SECONDS = 5
 
@@ -75,6 +77,10 @@ accounts:
   alice: {{phones: ["15551230001"], pin: "471100", number: "100001", opening_balance: "20.00"}}
   bob: {{mode: postpaid, credit_limit: "9.00", phones: ["15551230002"], pin: "471200"}}
   poor: {{phones: ["15551230003"], pin: "471300", number: "100003", opening_balance: "0.08"}}
+  planned: {{phones: ["15551230004"], plan: seconds, opening_balance: "5.00"}}
+  euro: {{phones: ["15551230005"], currency: EUR, opening_balance: "5.00"}}
+plans:
+  seconds: {{price: "2.00", meters: {{minutes: {{included: 0.05}}}}}}
 """
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 
 import pytest
 
 from billing.money import parse_amount
 from tests.e2e import sipp
-from tests.e2e.harness import ALICE, BOB, DID, POOR, SECURE_DID, STRANGER, Line
+from tests.e2e.harness import ALICE, BOB, DID, EUROPEAN, PLANNED, POOR, SECURE_DID, STRANGER, Line
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(90)]
 
@@ -246,3 +247,37 @@ async def test_a_number_that_is_nobodys_line_is_refused_politely(line: Line) -> 
         await hung_up_on(phone)
 
     assert (await line.ended(await line.only_call())).end_reason == "line_closed"
+
+
+async def test_a_plan_pays_the_first_seconds_and_the_balance_the_rest(
+    line: Line, tmp_path: Path, silence: Path
+) -> None:
+    async with (
+        sipp.agent(tmp_path, port=line.agent_port, talk_seconds=6.0, sound=silence),
+        line.phone(PLANNED) as phone,
+    ):
+        await phone.call(DID)
+        await line.state("choosing")
+        await phone.press("1")
+        await hung_up_on(phone)
+
+    record = await line.ended(await line.only_call())
+    assert record.end_reason == "agent_hung_up"
+    assert line.cel(record) == pytest.approx(6.0, abs=0.3)
+    # 3 s of the plan; 0.01 for each second that was begun after them.
+    assert record.cost == (math.ceil(record.talk_us / 1e6) - 3) * parse_amount("0.01")
+    assert await line.balance("planned") == parse_amount("3") - record.cost
+    await line.prove()
+
+
+async def test_an_account_in_another_currency_is_told_so_and_pays_nothing(
+    line: Line, tmp_path: Path
+) -> None:
+    async with line.phone(EUROPEAN) as phone:
+        await phone.call(DID)
+        await hung_up_on(phone)
+
+    record = await line.ended(await line.only_call())
+    assert (record.end_reason, record.cost) == ("other_currency", 0)
+    assert await line.balance("euro") == parse_amount("5")
+    await line.prove()
