@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.charging import Charging
 from billing.clock import Clock, SystemClock
+from billing.errors import InvalidInput
 from billing.ids import new_id
 from billing.journal import Journal
 from billing.storage.engine import create
@@ -36,8 +37,9 @@ from ivr.calls.registry import Registry
 from ivr.calls.stalls import StallWatch
 from ivr.calls.store import CallStore
 from ivr.directory.cache import DirectoryCache
+from ivr.directory.callers import set_phones_and_pin
 from ivr.directory.fees import charge_for_ever
-from ivr.directory.pins import verify_pin
+from ivr.directory.gate import PinGate
 from ivr.directory.plan_cycles import renew_for_ever
 from ivr.flows.desk import Desk
 from ivr.flows.farewell import farewell
@@ -178,7 +180,8 @@ def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
     )
     desk = Desk(
         directory=books.directory.current,
-        check_pin=_pin_checker(settings, books.directory),
+        check_pin=_pin_gate(books, settings, clock),
+        register_phone=_phone_book(books, settings),
         charging=charging,
         closing=closing,
         registry=registry,
@@ -239,16 +242,33 @@ def voucher_key(settings: Settings) -> bytes:
     return bytes.fromhex(secrets.read_or_make(settings.state_dir / "voucher.key"))
 
 
-def _pin_checker(
-    settings: Settings, directory: DirectoryCache
-) -> Callable[[str | None, str], Awaitable[bool]]:
-    key = pin_key(settings)
+def _pin_gate(
+    books: Books, settings: Settings, clock: Clock
+) -> Callable[[str | None, str, str], Awaitable[bool]]:
+    gate = PinGate(
+        books.engine,
+        clock,
+        key=pin_key(settings),
+        hash_of=lambda account: books.directory.current().pin_hash(account),
+    )
 
-    async def check(account: str | None, pin: str) -> bool:
-        stored = directory.current().pin_hash(account) if account else None
-        return await asyncio.to_thread(verify_pin, stored, pin, key=key)
+    async def check(account: str | None, pin: str, caller: str) -> bool:
+        return await gate.check(account, pin, caller=caller)
 
     return check
+
+
+def _phone_book(books: Books, settings: Settings) -> Callable[[str, str], Awaitable[bool]]:
+    key = pin_key(settings)
+
+    async def register(account: str, number: str) -> bool:
+        try:
+            await set_phones_and_pin(books.engine, account, numbers=[number], pin=None, key=key)
+        except InvalidInput:
+            return False
+        return True
+
+    return register
 
 
 def _router(desk: Desk) -> Callable[[CallLeg, str], Awaitable[None]]:

@@ -66,6 +66,18 @@ pins = Table(
     Column("pin_hash", Text, nullable=False),
 )
 
+# Wrong PINs on the phone line, and until when nobody may try (`ivr.directory.gate`).
+pin_failures = Table(
+    "pin_failures",
+    metadata,
+    Column("scope", Text, nullable=False),  # account | caller | line
+    Column("name", Text, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("scope", "name"),
+)
+
 # One row; `version` grows with each change of the directory, so that readers know when to reload.
 directory_stamp = Table(
     "directory_stamp",

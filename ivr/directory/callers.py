@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.errors import InvalidInput
 from billing.storage.engine import for_writing
+from ivr.directory.gate import unlock
 from ivr.directory.model import NUMBER, PIN
 from ivr.directory.pins import hash_pin
 from ivr.directory.store import bump_stamp, lock_directory
@@ -46,6 +47,7 @@ async def set_phones_and_pin(
             if hashed:
                 await connection.execute(delete(pins).where(pins.c.account == account))
                 await connection.execute(insert(pins), {"account": account, "pin_hash": hashed})
+                await unlock(connection, account)
             await bump_stamp(connection)
     finally:
         await connection.close()

@@ -6,6 +6,7 @@ the trunk of this DID. An unknown account and a wrong PIN sound alike and take t
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from ivr.calls.call import Call
@@ -19,6 +20,10 @@ TRIES_MAX: Final = 3
 ACCOUNT_DIGITS_MAX: Final = 12
 PIN_DIGITS_MAX: Final = 12
 INPUT_SECONDS: Final = 8.0
+REGISTRATION_SECONDS: Final = 3.0
+YES: Final = "1"
+# Shorter ones are extensions, which many share.
+PHONE: Final = re.compile(r"\+?[0-9]{7,15}", re.ASCII)
 
 
 async def authenticate(leg: CallLeg, call: Call, did: Did, desk: Desk) -> str:
@@ -44,11 +49,25 @@ async def authenticate(leg: CallLeg, call: Call, did: Did, desk: Desk) -> str:
             digits_max=PIN_DIGITS_MAX,
             wait_seconds=INPUT_SECONDS,
         )
-        if await desk.check_pin(account, pin) and account:
+        if await desk.check_pin(account, pin, leg.facts.caller_number) and account:
             call.ask("")
+            if not claimed and access.trust_caller_id:
+                await _offer_registration(leg, account, desk)
             return account
         greeting = (Prompt.LOGIN_WRONG,)
     raise CallEnds(EndReason.LOGIN_FAILED)
+
+
+async def _offer_registration(leg: CallLeg, account: str, desk: Desk) -> None:
+    """Let a caller be known by this phone next time, where the trunk's caller ids are trusted."""
+    number = leg.facts.caller_number
+    if not PHONE.fullmatch(number):
+        return
+    answer = await leg.collect(
+        Prompt.REGISTER_PHONE, digits_max=1, wait_seconds=REGISTRATION_SECONDS
+    )
+    if answer == YES and await desk.register_phone(account, number):
+        await leg.play(Prompt.PHONE_REGISTERED)
 
 
 async def _ask_account(

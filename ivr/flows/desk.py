@@ -18,12 +18,14 @@ from ivr.directory.model import Directory
 class Desk:
     """The collaborators of every flow, and the numbers that bound it.
 
-    `check_pin` compares what was keyed in with the stored hash in a thread; an unknown account
-    takes the same time as a wrong PIN.
+    `check_pin` takes account, PIN and caller id, and compares with the stored hash in a thread; an
+    unknown account and a locked one take the same time as a wrong PIN. `register_phone` makes a
+    phone known as an account's; False where it is somebody else's.
     """
 
     directory: Callable[[], Directory]
-    check_pin: Callable[[str | None, str], Awaitable[bool]]
+    check_pin: Callable[[str | None, str, str], Awaitable[bool]]
+    register_phone: Callable[[str, str], Awaitable[bool]]
     charging: Charging
     closing: Closing
     registry: Registry

@@ -21,6 +21,8 @@ class Prompt(StrEnum):
     ENTER_ACCOUNT = "enter-account"
     ENTER_PIN = "enter-pin"
     LOGIN_WRONG = "login-wrong"
+    REGISTER_PHONE = "register-phone"
+    PHONE_REGISTERED = "phone-registered"
     LOGIN_TOO_MANY = "login-too-many"
     CALLER_UNKNOWN = "caller-unknown"
     ACCOUNT_BLOCKED = "account-blocked"

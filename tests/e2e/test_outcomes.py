@@ -185,6 +185,24 @@ async def test_three_wrong_pins_end_the_call(line: Line) -> None:
     await line.prove()
 
 
+async def test_five_wrong_pins_lock_the_account_across_calls(line: Line) -> None:
+    for pins in (["000000"] * 3, ["000000", "000000", "471100"]):
+        since = len(line.seen)
+        async with line.phone(STRANGER) as phone:
+            await phone.call(SECURE_DID)
+            for pin in pins:
+                since = await line.after("asked", since=since, asking="account")
+                await phone.press("100001#")
+                since = await line.after("asked", since=since, asking="pin")
+                await phone.press(f"{pin}#")
+            await hung_up_on(phone)
+
+    calls = [fact["call_id"] for fact in line.seen if fact.get("event") == "call began"]
+    assert [(await line.ended(call_id)).end_reason for call_id in calls] == ["login_failed"] * 2
+    await line.log("pin refused while locked", scope="account")
+    await line.prove()
+
+
 async def test_account_number_and_pin_open_the_line_to_any_phone(line: Line) -> None:
     async with line.phone(STRANGER) as phone:
         await phone.call(SECURE_DID)

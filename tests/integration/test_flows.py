@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,7 @@ class Stage:
     registry: Registry
     desk: FlowDesk
     directory: Directory
+    registered: list[tuple[str, str]] = field(default_factory=list)
 
     async def plan(self, *, minutes: str) -> None:
         """Let alice subscribe a plan that costs nothing."""
@@ -102,11 +103,15 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             stalls=StallWatch(books.clock),
         )  # fmt: skip
 
-        async def check_pin(account: str | None, pin: str) -> bool:
+        async def check_pin(account: str | None, pin: str, _caller: str) -> bool:
             return account is not None and stage.directory.pins.get(account) == pin
 
+        async def register_phone(account: str, number: str) -> bool:
+            stage.registered.append((account, number))
+            return True
+
         desk = FlowDesk(
-            directory=lambda: stage.directory, check_pin=check_pin,
+            directory=lambda: stage.directory, check_pin=check_pin, register_phone=register_phone,
             charging=books.charging,
             closing=closing, registry=registry,
             store=CallStore(writer=books.writer, engine=engine), clock=books.clock,
@@ -265,3 +270,35 @@ async def test_a_failing_step_apologises_and_is_free(stage: Stage) -> None:
 
     assert (record.end_reason, record.cost) == ("technical_problem", 0)
     assert leg.heard[-1] == "technical-problem"
+
+
+@pytest.mark.parametrize(
+    ("number", "pressed", "registered"),
+    [
+        ("15559990000", ["100001", "1234", "1", "1"], [("alice", "15559990000")]),
+        ("15559990000", ["100001", "1234", "", "1"], []),
+        ("100", ["100001", "1234", "1"], []),  # an extension is many people's
+        ("", ["100001", "1234", "1"], []),
+    ],
+)
+async def test_a_phone_is_registered_after_a_pin_when_its_caller_wishes(
+    stage: Stage, number: str, pressed: list[str], registered: list[tuple[str, str]]
+) -> None:
+    leg = ScriptedLeg(stage.switch, digits=[*pressed], talk_us=1_000_000, number=number)
+
+    record = await stage.play(leg)
+
+    assert record.account == "alice"
+    assert stage.registered == registered
+    assert ("phone-registered" in leg.heard) == bool(registered)
+
+
+async def test_no_phone_is_registered_where_caller_ids_are_not_trusted(stage: Stage) -> None:
+    stage.change(access=Access(trust_caller_id=False, pin="required"))
+    leg = ScriptedLeg(
+        stage.switch, digits=["100001", "1234", "1"], talk_us=1_000_000, number="15559990000"
+    )
+
+    await stage.play(leg)
+
+    assert "register-phone" not in leg.heard
