@@ -24,6 +24,7 @@ from billing.ids import new_id
 from billing.journal import Journal
 from billing.storage.engine import create
 from billing.storage.writer import GroupWriter
+from billing.vouchers import Vouchers
 from billing.wallet import Wallet
 from ivr import secrets
 from ivr.agi.server import AgiServer
@@ -41,6 +42,7 @@ from ivr.directory.callers import set_phones_and_pin
 from ivr.directory.fees import charge_for_ever
 from ivr.directory.gate import PinGate
 from ivr.directory.plan_cycles import renew_for_ever
+from ivr.flows import speech
 from ivr.flows.desk import Desk
 from ivr.flows.farewell import farewell
 from ivr.flows.support import support_line
@@ -167,6 +169,9 @@ def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
         clock=clock,
         slice_seconds=settings.slice_seconds,
         renew_seconds=settings.renew_seconds,
+        words=lambda call, notice: speech.notice(
+            notice.left_seconds, notice.tier, call.terms.currency if call.terms else ""
+        ),
     )
     recovery = Recovery(
         charging=charging,
@@ -178,10 +183,12 @@ def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
         clock=clock,
         node=settings.node,
     )
+    vouchers = Vouchers(engine=books.engine, clock=clock, secret=voucher_key(settings))
     desk = Desk(
         directory=books.directory.current,
         check_pin=_pin_gate(books, settings, clock),
         register_phone=_phone_book(books, settings),
+        redeem=vouchers.redeem,
         charging=charging,
         closing=closing,
         registry=registry,
@@ -191,6 +198,7 @@ def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
         boot=lambda: switch.boot,
         slice_seconds=settings.slice_seconds,
         ring_seconds=settings.ring_seconds,
+        account_calls_max=settings.account_calls_max,
     )
     jobs: dict[str, Job] = {
         "ami": link.run,

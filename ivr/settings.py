@@ -59,6 +59,7 @@ class Settings(BaseModel):
     provider_details: str = ""
 
     calls_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    account_calls_max: Annotated[int, Field(ge=1, le=1_000)] = 3
     slice_seconds: Annotated[int, Field(ge=5, le=300)] = 15
     renew_seconds: Annotated[int, Field(ge=2, le=120)] = 7
     ring_seconds: Annotated[int, Field(ge=5, le=300)] = 45

@@ -38,6 +38,7 @@ dids = Table(
     Column("tariff", Text, nullable=False),
     Column("trust_caller_id", Boolean, nullable=False),
     Column("pin", Text, nullable=False),  # required | optional | never
+    Column("rules", Text, nullable=False, server_default="{}"),  # JSON of `LineRules`
 )
 
 topics = Table(
@@ -48,6 +49,7 @@ topics = Table(
     Column("name", Text, nullable=False),
     Column("destination", Text, nullable=False),
     Column("tariff", Text),  # null: the DID's
+    Column("rules", Text, nullable=False, server_default="{}"),  # JSON of `TopicRules`
     PrimaryKeyConstraint("did", "digit"),
 )
 

@@ -84,7 +84,7 @@ class Book(Draft):
                 raise IdempotencyConflict(key=hold.id)
             if hold.status != PENDING:
                 raise HoldAlreadyResolved(hold_id=hold.id, status=hold.status)
-            return self._granted(hold, final=False)
+            return self._granted(operation, hold, account, final=False)
         if account.status != "active":
             raise AccountBlocked(account=account.ref.code)
         taken = cover.reach(self, operation, operation.seconds)
@@ -125,14 +125,16 @@ class Book(Draft):
         account.held += decided.amount
         account.open_holds += 1
         self.changed_accounts[account.id] = account
-        return self._granted(hold, final=decided.final)
+        return self._granted(operation, hold, account, final=decided.final)
 
     def _extend(self, operation: ExtendHold) -> Grant:
         hold, account = self._held(operation)
         if hold.status != PENDING:
             raise HoldAlreadyResolved(hold_id=hold.id, status=hold.status)
         if operation.step == hold.step:
-            return self._granted(hold, final=False)  # a replay of the last grant
+            return self._granted(
+                operation, hold, account, final=False
+            )  # a replay of the last grant
         if operation.step != hold.step + 1:
             raise IdempotencyConflict(key=f"{hold.id}:{operation.step}")
         if account.status != "active":
@@ -164,7 +166,7 @@ class Book(Draft):
         hold.amount = decided.amount
         hold.proven_us = max(hold.proven_us, operation.proven_us)
         self.change(account, hold)
-        return self._granted(hold, final=decided.final)
+        return self._granted(operation, hold, account, final=decided.final)
 
     def _settle(self, operation: Settle) -> Settled:
         hold, payer = self._held(operation)
@@ -274,7 +276,9 @@ class Book(Draft):
     def _balances(self, operation: Post) -> dict[AccountRef, Micros]:
         return {entry.account: self.account(entry.account).posted for entry in operation.entries}
 
-    def _granted(self, hold: HoldRow, *, final: bool) -> Grant:
+    def _granted(
+        self, operation: OpenHold | ExtendHold, hold: HoldRow, account: AccountRow, *, final: bool
+    ) -> Grant:
         return Grant(
             hold_id=hold.id,
             step=hold.step,
@@ -282,6 +286,8 @@ class Book(Draft):
             amount=hold.amount,
             final=final,
             covered_seconds=hold.covered_seconds,
+            spendable=account.spendable,
+            coverable_seconds=cover.coverable(self, operation),
         )
 
 

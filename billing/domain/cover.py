@@ -32,6 +32,8 @@ ISSUER: Final = "issuer"
 # Their holds are told apart by one digit.
 ALLOWANCES_MAX: Final = 10
 
+SECONDS_MAX: Final = 2**40
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
@@ -69,6 +71,13 @@ def reach(
             found.append((name, row, taken))
             seconds -= taken
     return found
+
+
+def coverable(draft: Draft, operation: OpenHold | ExtendHold) -> int:
+    """Count the seconds that are left in the allowances."""
+    if not operation.cover:
+        return 0
+    return sum(seconds for _, _, seconds in reach(draft, operation, SECONDS_MAX))
 
 
 def hold(draft: Draft, session: HoldRow, taken: Sequence[tuple[str, AccountRow, int]]) -> None:

@@ -108,7 +108,8 @@ class ExtendHold:
 class Grant:
     """What is held in all; `final` says that the money allows no more.
 
-    Of `seconds`, allowances cover `covered_seconds` and `amount` pays the rest.
+    Of `seconds`, allowances cover `covered_seconds` and `amount` pays the rest. Beyond the grant
+    there is `spendable` (None: without a floor) and so many seconds that allowances may cover.
     """
 
     hold_id: str
@@ -117,6 +118,8 @@ class Grant:
     amount: Micros
     final: bool
     covered_seconds: int = 0
+    spendable: Micros | None = None
+    coverable_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

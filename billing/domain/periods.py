@@ -11,17 +11,19 @@ steps of the local clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Final
+from typing import Final, TypeVar
 
-from billing.domain.tariffs import HOLIDAY, MINUTES_OF_DAY, Period, Tariff, Tier
+from billing.domain.tariffs import HOLIDAY, MINUTES_OF_DAY, Tariff, Tier, Window
 
 # Talk longer than this keeps the prices of its last period.
 HORIZON_SECONDS: Final = 48 * 3600
 ENDLESS: Final = 2**62
 _STEP_SECONDS: Final = 3600
+
+AnyWindow = TypeVar("AnyWindow", bound=Window)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,24 +55,36 @@ def spans(tariff: Tariff, *, started_at: datetime, zone: tzinfo) -> list[Span]:
 
 def tiers_at(tariff: Tariff, local: datetime) -> tuple[Tier, ...]:
     """Find the tiers at a local time: of the first period that covers it, else the tariff's."""
+    found = _covering(tariff.periods, tariff.holidays, local)
+    return tariff.tiers if found is None else found.tiers
+
+
+def is_within(windows: Sequence[Window], holidays: Collection[str], local: datetime) -> bool:
+    """Tell whether any of the windows covers a local time."""
+    return _covering(windows, holidays, local) is not None
+
+
+def _covering(
+    windows: Sequence[AnyWindow], holidays: Collection[str], local: datetime
+) -> AnyWindow | None:
     minute = local.hour * 60 + local.minute
-    today = _day(tariff, local.date())
-    yesterday = _day(tariff, local.date() - timedelta(days=1))
-    for period in tariff.periods:
-        if _covers(period, today, yesterday, minute):
-            return period.tiers
-    return tariff.tiers
+    today = _day(holidays, local.date())
+    yesterday = _day(holidays, local.date() - timedelta(days=1))
+    for window in windows:
+        if _covers(window, today, yesterday, minute):
+            return window
+    return None
 
 
-def _day(tariff: Tariff, day: date) -> int:
-    if tariff.holidays:
+def _day(holidays: Collection[str], day: date) -> int:
+    if holidays:
         text = day.isoformat()
-        if text in tariff.holidays or text[5:] in tariff.holidays:
+        if text in holidays or text[5:] in holidays:
             return HOLIDAY
     return day.weekday()
 
 
-def _covers(period: Period, today: int, yesterday: int, minute: int) -> bool:
+def _covers(period: Window, today: int, yesterday: int, minute: int) -> bool:
     if period.from_minute < period.to_minute:
         return period.falls_on(today) and period.from_minute <= minute < period.to_minute
     return (period.falls_on(today) and minute >= period.from_minute) or (

@@ -71,6 +71,14 @@ class Slot:
     tier: Tier
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dearer:
+    """From which second on talk costs more, and by which tier."""
+
+    at_seconds: int
+    tier: Tier
+
+
 def seconds_of(talk_us: int) -> int:
     """Count begun seconds: a talk of 3.2 s is 4 s."""
     return divide_up(talk_us, MICROSECONDS)
@@ -194,6 +202,18 @@ class RateTable:
             else:
                 high = middle - 1
         return low
+
+    def dearer_after(self, seconds: int) -> Dearer | None:
+        """Find where the next second after so many costs more than it did before; None: nowhere."""
+        before = next(slot for slot in self._slots if slot.to_seconds > seconds).tier
+        for slot in self._slots:
+            if slot.from_seconds <= seconds:
+                continue
+            tier = slot.tier
+            if tier.price * before.per_seconds > before.price * tier.per_seconds:
+                return Dearer(at_seconds=slot.from_seconds, tier=tier)
+            before = tier
+        return None
 
     def _billed(self, seconds: int) -> int:
         seconds = max(seconds, self._minimum_seconds)

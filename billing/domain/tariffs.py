@@ -52,21 +52,27 @@ class RoundingRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
-    """Other tiers on `days` (Monday is 0, a holiday 7) between two minutes of the local day.
+class Window:
+    """Between two minutes of the local day on `days` (Monday is 0, a holiday 7).
 
-    A holiday is no other day: only periods that name it, or all seven days, cover it. A period
+    A holiday is no other day: only windows that name it, or all seven days, cover it. A window
     whose end is not after its start passes midnight and belongs to the day it began.
     """
 
     days: frozenset[int]
     from_minute: int
     to_minute: int
-    tiers: tuple[Tier, ...]
 
     def falls_on(self, day: int) -> bool:
         """Say whether it begins on this kind of day."""
         return day in self.days or (day == HOLIDAY and len(self.days) == HOLIDAY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period(Window):
+    """A window with tiers of its own."""
+
+    tiers: tuple[Tier, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from billing.charging import SessionTerms
+from billing.charging import Grant, SessionTerms
 from billing.clock import Clock
 from billing.money import Micros
 from ivr.calls.states import CallEvent, CallState, EndReason, advance
@@ -18,6 +18,7 @@ from ivr.telephony import CallFacts
 
 MICROSECONDS = 1_000_000
 TIMELINE_MAX = 40
+LASTS_SECONDS_MAX = 24 * 3600
 
 log = structlog.get_logger()
 
@@ -69,6 +70,8 @@ class Granted:
     seconds: int = 0
     covered_seconds: int = 0
     final: bool = False
+    # How much talk money and plan allow in all; None: more than anybody talks.
+    lasts_seconds: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +94,12 @@ class Call:
     tariff_version: int | None = None
     terms: SessionTerms | None = None
     granted: Granted = field(default_factory=Granted)
+    # The line ends every talk after so many seconds; None: it does not.
+    ceiling_seconds: int | None = None
+    # A PIN proved who it is; without, a caller id was believed.
+    proved: bool = False
+    # The carrier pays for it, and the caller pays the carrier.
+    premium: bool = False
     talk: Talk = field(default_factory=Talk)
     adopted: bool = False
     caller_gone: bool = False
@@ -119,6 +128,42 @@ class Call:
         self.asking = what
         if what:
             log.info("asked", call_id=self.id, asking=what)
+
+    def take_grant(self, grant: Grant) -> None:
+        """Note what is held now, and how long it can go on like that."""
+        assert self.terms is not None
+        self.granted.step = grant.step
+        self.granted.seconds = grant.seconds
+        self.granted.covered_seconds = grant.covered_seconds
+        self.granted.final = grant.final
+        self.granted.lasts_seconds = None
+        if grant.spendable is not None:
+            paid = self.terms.table.affordable_seconds(
+                grant.amount + grant.spendable, seconds_max=LASTS_SECONDS_MAX
+            )
+            if paid < LASTS_SECONDS_MAX:
+                covered = grant.covered_seconds + grant.coverable_seconds
+                self.granted.lasts_seconds = covered + paid
+
+    @property
+    def ends_after_seconds(self) -> int | None:
+        """How much talk there can be, as it looks now; None: as much as they like."""
+        known = [
+            seconds
+            for seconds in (self.granted.lasts_seconds, self.ceiling_seconds)
+            if seconds is not None
+        ]
+        return min(known, default=None)
+
+    @property
+    def limit_seconds(self) -> int:
+        """After how much talk the switch ends it, as it stands; a grant may reach beyond."""
+        return min(self.granted.seconds, self.ceiling_seconds or self.granted.seconds)
+
+    @property
+    def wishes_more(self) -> bool:
+        """Tell whether the line lets them talk longer than is held."""
+        return self.ceiling_seconds is None or self.granted.seconds < self.ceiling_seconds
 
     def now_us(self) -> int:
         """Wall time in microseconds, for records."""

@@ -11,7 +11,9 @@ Renewals that fall due together are submitted together, and the writer commits t
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -20,6 +22,7 @@ from billing.charging import Charging
 from billing.clock import Clock
 from billing.errors import AccountBlocked, BillingError, InsufficientFunds
 from ivr.calls.call import MICROSECONDS, Call
+from ivr.calls.notices import Notice, Notices
 from ivr.calls.registry import Registry, hang_up_quietly
 from ivr.calls.states import EndReason
 from ivr.telephony import ChannelGone, Switch, SwitchUnavailable
@@ -49,6 +52,9 @@ class _Due:
     cut_at: float
     armed_seconds: int  # of talk, by the switch's own limit
     busy: bool = False
+    notices: Notices = field(default_factory=Notices)
+    notice: Notice | None = None
+    notice_at: float = math.inf
 
 
 class Meter:
@@ -63,6 +69,7 @@ class Meter:
         clock: Clock,
         slice_seconds: int,
         renew_seconds: int,
+        words: Callable[[Call, Notice], Sequence[str]],
     ) -> None:
         self._registry = registry
         self._charging = charging
@@ -70,6 +77,7 @@ class Meter:
         self._clock = clock
         self._slice_seconds = slice_seconds
         self._renew_seconds = renew_seconds
+        self._words = words
         self._due: dict[str, _Due] = {}
 
     async def run(self) -> None:
@@ -91,6 +99,8 @@ class Meter:
         ]
         for call in talks:
             due = self._due.get(call.id) or self._schedule(call)
+            if now >= due.notice_at:
+                self._tell(call, due, group)
             if due.busy:
                 continue
             if now >= due.cut_at:
@@ -106,19 +116,44 @@ class Meter:
 
     def _schedule(self, call: Call) -> _Due:
         assert call.talk.started_at is not None
-        end = call.talk.started_at + call.granted.seconds
+        end = call.talk.started_at + call.limit_seconds
         due = self._due.get(call.id)
         if due is None:
-            due = self._due[call.id] = _Due(
-                renew_at=0, cut_at=0, armed_seconds=call.granted.seconds
-            )
-        due.renew_at = end - self._renew_seconds
+            due = self._due[call.id] = _Due(renew_at=0, cut_at=0, armed_seconds=call.limit_seconds)
+        due.renew_at = end - self._renew_seconds if call.wishes_more else math.inf
         due.cut_at = end + GRACE_SECONDS
+        self._plan_notice(call, due)
         return due
+
+    def _plan_notice(self, call: Call, due: _Due) -> None:
+        assert call.talk.started_at is not None
+        due.notice = due.notices.next(call, call.talk.seconds(self._clock.monotonic()))
+        due.notice_at = call.talk.started_at + due.notice.at_seconds if due.notice else math.inf
+
+    def _tell(self, call: Call, due: _Due, group: asyncio.TaskGroup) -> None:
+        assert due.notice is not None
+        notice = due.notice
+        due.notices.told(call, notice)
+        self._plan_notice(call, due)
+        group.create_task(self._whisper(call, notice), name=f"notice:{call.id}")
+
+    async def _whisper(self, call: Call, notice: Notice) -> None:
+        """Say it to the caller only; a talk goes on without it."""
+        try:
+            await self._switch.whisper(call.facts.channel, self._words(call, notice))
+        except SwitchUnavailable:
+            log.warning("notice not said", call_id=call.id)
+        else:
+            log.info(
+                "notice said",
+                call_id=call.id,
+                left_seconds=notice.left_seconds,
+                dearer=notice.tier is not None,
+            )
 
     async def _serve(self, call: Call, due: _Due) -> None:
         try:
-            if due.armed_seconds == call.granted.seconds:
+            if due.armed_seconds == call.limit_seconds:
                 await self._extend(call)
             await self._move_limit(call, due)
             self._schedule(call)
@@ -140,24 +175,25 @@ class Meter:
         grant = await self._charging.extend(
             call.terms,
             step=call.granted.step + 1,
-            to_seconds=call.granted.seconds + self._slice_seconds,
+            to_seconds=_capped(call, call.granted.seconds + self._slice_seconds),
             proven_us=int(call.talk.seconds(self._clock.monotonic()) * MICROSECONDS),
         )
-        call.granted.step = grant.step
-        call.granted.seconds = grant.seconds
-        call.granted.covered_seconds = grant.covered_seconds
-        call.granted.final = grant.final
+        call.take_grant(grant)
         call.refused = None
 
     async def _move_limit(self, call: Call, due: _Due) -> None:
         """Tell the switch how long it may let them talk; it knows a shorter time until then."""
-        left = call.granted.seconds - call.talk.seconds(self._clock.monotonic())
+        left = call.limit_seconds - call.talk.seconds(self._clock.monotonic())
         left = max(left, LIMIT_SECONDS_MIN)
         due.cut_at = self._clock.monotonic() + left + GRACE_SECONDS
         await self._switch.set_limit(call.talk.agent_channel, left)
-        due.armed_seconds = call.granted.seconds
+        due.armed_seconds = call.limit_seconds
         await self._switch.set_limit(call.facts.channel, left + FAREWELL_SECONDS)
 
     async def _cut(self, call: Call) -> None:
         log.warning("talk cut by the service", call_id=call.id)
         await hang_up_quietly(self._switch, call.talk.agent_channel or call.facts.channel)
+
+
+def _capped(call: Call, seconds: int) -> int:
+    return seconds if call.ceiling_seconds is None else min(seconds, call.ceiling_seconds)

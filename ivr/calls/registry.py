@@ -75,6 +75,13 @@ class Registry:
         if self._by_uniqueid.get(call.facts.uniqueid) is call:
             del self._by_uniqueid[call.facts.uniqueid]
 
+    def count(self, *, did: str | None = None, account: str | None = None) -> int:
+        """Count the live calls of a DID or of an account."""
+        return sum(
+            (did is None or call.facts.did == did) and (account is None or call.account == account)
+            for call in self._by_id.values()
+        )
+
     def find(self, call_id: str) -> Call | None:
         """Find a live call by its id."""
         return self._by_id.get(call_id)

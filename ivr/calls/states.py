@@ -47,6 +47,8 @@ class EndReason(StrEnum):
     LOGIN_FAILED = "login_failed"
     NO_CHOICE = "no_choice"
     NO_AGENT = "no_agent"
+    TIME_LIMIT = "time_limit"
+    PRICE_DECLINED = "price_declined"
     OTHER_CURRENCY = "other_currency"
     TOPIC_UNAVAILABLE = "topic_unavailable"
     LINE_CLOSED = "line_closed"

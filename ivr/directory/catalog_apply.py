@@ -140,6 +140,7 @@ def _did_row(did: Did) -> Row:
         "tariff": did.tariff,
         "trust_caller_id": did.access.trust_caller_id,
         "pin": did.access.pin,
+        "rules": did.rules.to_json(),
     }
 
 
@@ -151,6 +152,7 @@ def _menu(number: str, listed: Sequence[Topic]) -> list[Row]:
             "name": topic.name,
             "destination": str(topic.destination),
             "tariff": topic.tariff,
+            "rules": topic.rules.to_json(),
         }
         for topic in sorted(listed, key=lambda topic: topic.digit)
     ]

@@ -20,12 +20,20 @@ from ivr.directory.catalog_words import (
     zone,
 )
 from ivr.directory.model import NUMBER, Access, Client, Destination, Did, Topic, parse_pin
+from ivr.directory.rules import (
+    LINE_FIELDS,
+    TOPIC_FIELDS,
+    LineRules,
+    read_line_rules,
+    read_topic_rules,
+)
 from ivr.directory.yaml_reader import Node
 
 PARTIES: Final = ("provider", "client", "reseller", "referrer")
 NAMED_PARTIES: Final = frozenset({"reseller", "referrer"})
 TITLE_MAX: Final = 200
 NAME_MAX: Final = 64
+DID_FIELDS: Final = frozenset({"kind", "monthly_fee", "timezone", "tariff", "access", "topics"})
 DIGITS: Final = frozenset("0123456789")
 Priced: TypeAlias = Mapping[str, str | None]
 """The tariffs of the file and their currencies; None where one is unreadable."""
@@ -84,7 +92,7 @@ def _share(party: str, account: str, node: Node) -> Share:
 
 
 def _did(number: str, node: Node, client: Client, tariffs: Priced, taken: Taken) -> Did:
-    fields = node.map(frozenset({"kind", "monthly_fee", "timezone", "tariff", "access", "topics"}))
+    fields = node.map(DID_FIELDS | LINE_FIELDS)
     if not NUMBER.fullmatch(number):
         node.wrong("a DID is 2 to 20 digits")
     digits = number.removeprefix("+")
@@ -102,12 +110,23 @@ def _did(number: str, node: Node, client: Client, tariffs: Priced, taken: Taken)
         tariff=_known(fields["tariff"].need(), client, tariffs) or "",
         access=_access(fields["access"], kind),
         topics=tuple(_topic(digit, child, client, tariffs) for digit, child in topics.items()),
+        rules=_rules(fields, kind, client, tariffs),
     )
+
+
+def _rules(fields: dict[str, Node], kind: str, client: Client, tariffs: Priced) -> LineRules:
+    rules = read_line_rules(fields, fields["access"].at("spend_limit"))
+    _known(fields["announced"], client, tariffs)
+    if kind == "premium" and not rules.carrier:
+        fields["kind"].wrong("a premium line needs the account of its carrier: carrier: NAME")
+    if kind == "local" and rules.carrier:
+        fields["carrier"].wrong("only a premium line has a carrier")
+    return rules
 
 
 def _access(node: Node, kind: str) -> Access:
     before = len(node.notes.mistakes)
-    fields = node.map(frozenset({"trust_caller_id", "pin"}))
+    fields = node.map(frozenset({"trust_caller_id", "pin", "spend_limit"}))
     access = Access(
         trust_caller_id=fields["trust_caller_id"].read(truth, default=False),
         pin=fields["pin"].read(one_of("required", "optional", "never"), "required"),
@@ -119,7 +138,7 @@ def _access(node: Node, kind: str) -> Access:
 
 
 def _topic(digit: str, node: Node, client: Client, tariffs: Priced) -> Topic:
-    fields = node.map(frozenset({"name", "destination", "tariff"}))
+    fields = node.map(frozenset({"name", "destination", "tariff"}) | TOPIC_FIELDS)
     if digit not in DIGITS:
         node.wrong("a topic is one digit, 0 to 9")
     return Topic(
@@ -127,6 +146,7 @@ def _topic(digit: str, node: Node, client: Client, tariffs: Priced) -> Topic:
         name=fields["name"].need().read(title(NAME_MAX), ""),
         destination=fields["destination"].need().read(Destination.parse, _NOWHERE),
         tariff=_known(fields["tariff"], client, tariffs),
+        rules=read_topic_rules(fields),
     )
 
 

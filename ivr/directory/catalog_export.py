@@ -26,6 +26,7 @@ from ivr.directory.catalog_parties import parties_document
 from ivr.directory.catalog_payouts import load_payouts, payout_document
 from ivr.directory.catalog_plans import load_plans, plan_document
 from ivr.directory.model import Client, Did, Directory, TariffVersion, parse_pin
+from ivr.directory.rules import access_document, line_document, topic_document
 from ivr.directory.store import load_directory, load_planned
 
 Document = dict[str, Any]  # Any: YAML values
@@ -206,12 +207,18 @@ def _did(did: Did) -> Document:
         "monthly_fee": format_amount(did.monthly_fee),
         "timezone": did.timezone,
         "tariff": did.tariff,
-        "access": {"trust_caller_id": did.access.trust_caller_id, "pin": did.access.pin},
+        **line_document(did.rules),
+        "access": {
+            "trust_caller_id": did.access.trust_caller_id,
+            "pin": did.access.pin,
+            **access_document(did.rules),
+        },
         "topics": {
             topic.digit: {
                 "name": topic.name,
                 "destination": str(topic.destination),
                 **({"tariff": topic.tariff} if topic.tariff else {}),
+                **topic_document(topic.rules),
             }
             for topic in did.topics
         },

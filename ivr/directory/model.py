@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from billing.domain.agreements import Referrer, shares_at
 from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff
 from billing.errors import InvalidInput, UnknownTariff
 from billing.money import Micros
+from ivr.directory.rules import LineRules, TopicRules
 
 NUMBER: Final = re.compile(r"\+?[0-9]{2,20}", re.ASCII)
 ACCOUNT_NUMBER: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
@@ -71,6 +74,7 @@ class Topic:
     name: str
     destination: Destination
     tariff: str | None
+    rules: TopicRules = field(default_factory=TopicRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +97,25 @@ class Did:
     tariff: str
     access: Access
     topics: tuple[Topic, ...]
+    rules: LineRules = field(default_factory=LineRules)
 
     def tariffs(self) -> set[str]:
         """Name every tariff that its calls may be rated by."""
-        return {self.tariff} | {topic.tariff for topic in self.topics if topic.tariff}
+        named = {self.tariff} | {topic.tariff for topic in self.topics if topic.tariff}
+        return named | {self.rules.announced} if self.rules.announced else named
+
+    def offered(self, now: datetime) -> tuple[Topic, ...]:
+        """List the topics that can be chosen now."""
+        local = now.astimezone(ZoneInfo(self.timezone))
+        return tuple(
+            topic
+            for topic in self.topics
+            if topic.rules.enabled and topic.rules.opening.is_open(local)
+        )
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether the line takes calls now."""
+        return self.rules.opening.is_open(now.astimezone(ZoneInfo(self.timezone)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

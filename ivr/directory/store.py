@@ -25,6 +25,7 @@ from ivr.directory.model import (
     Topic,
     parse_pin,
 )
+from ivr.directory.rules import LineRules, TopicRules
 from ivr.tables import dids, directory_stamp, phones, pins, topics
 
 STAMP_ROW = 1
@@ -176,6 +177,7 @@ async def _dids(connection: AsyncConnection) -> dict[str, Did]:
                 name=row.name,
                 destination=Destination.parse(row.destination),
                 tariff=row.tariff,
+                rules=TopicRules.from_json(row.rules),
             )
         )
     return {
@@ -188,6 +190,7 @@ async def _dids(connection: AsyncConnection) -> dict[str, Did]:
             tariff=row.tariff,
             access=Access(trust_caller_id=row.trust_caller_id, pin=row.pin),
             topics=tuple(offered[row.number]),
+            rules=LineRules.from_json(row.rules),
         )
         for row in rows
     }

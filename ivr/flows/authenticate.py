@@ -51,6 +51,7 @@ async def authenticate(leg: CallLeg, call: Call, did: Did, desk: Desk) -> str:
         )
         if await desk.check_pin(account, pin, leg.facts.caller_number) and account:
             call.ask("")
+            call.proved = True
             if not claimed and access.trust_caller_id:
                 await _offer_registration(leg, account, desk)
             return account

@@ -20,12 +20,14 @@ class Desk:
 
     `check_pin` takes account, PIN and caller id, and compares with the stored hash in a thread; an
     unknown account and a locked one take the same time as a wrong PIN. `register_phone` makes a
-    phone known as an account's; False where it is somebody else's.
+    phone known as an account's; False where it is somebody else's. `redeem` turns a voucher into
+    money of an account, or raises a BillingError.
     """
 
     directory: Callable[[], Directory]
     check_pin: Callable[[str | None, str, str], Awaitable[bool]]
     register_phone: Callable[[str, str], Awaitable[bool]]
+    redeem: Callable[[str, str], Awaitable[object]]
     charging: Charging
     closing: Closing
     registry: Registry
@@ -35,6 +37,7 @@ class Desk:
     boot: Callable[[], str]
     slice_seconds: int
     ring_seconds: int
+    account_calls_max: int = 3
 
 
 class CallEnds(Exception):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from ivr.calls.call import Call
@@ -16,16 +18,21 @@ CHOICE_SECONDS: Final = 6.0
 OPERATOR_DIGIT: Final = 0
 
 
-async def choose_topic(leg: CallLeg, call: Call, did: Did, introduction: tuple[str, ...]) -> Topic:
-    """Offer the topics and return the chosen one; silence ends at the operator, if there is one.
+async def choose_topic(
+    leg: CallLeg, call: Call, did: Did, introduction: tuple[str, ...], *, now: datetime
+) -> Topic:
+    """Offer the topics that are open and return the chosen one; silence ends at the operator.
 
     Raises:
         CallEnds: nothing valid was chosen and there is no operator.
 
     """
     call.ask("topic")
-    choices = {topic.digit: topic for topic in did.topics}
-    offer = _offer(did)
+    choices = {topic.digit: topic for topic in did.offered(now)}
+    closed = {topic.digit for topic in did.topics if topic.rules.enabled} - choices.keys()
+    if not choices:
+        raise CallEnds(EndReason.LINE_CLOSED)
+    offer = _offer(choices.values())
     before = introduction
     for _ in range(TRIES_MAX):
         digits = await leg.collect(*before, *offer, digits_max=1, wait_seconds=CHOICE_SECONDS)
@@ -33,17 +40,27 @@ async def choose_topic(leg: CallLeg, call: Call, did: Did, introduction: tuple[s
         if topic:
             call.ask("")
             return topic
-        before = (Prompt.CHOICE_INVALID if digits else Prompt.CHOICE_MISSING,)
+        before = (_why_not(digits, closed),)
     call.ask("")
     if OPERATOR_DIGIT in choices:
         return choices[OPERATOR_DIGIT]
     raise CallEnds(EndReason.NO_CHOICE)
 
 
-def _offer(did: Did) -> tuple[str, ...]:
+def _why_not(digits: str, closed: set[int]) -> Prompt:
+    if not digits:
+        return Prompt.CHOICE_MISSING
+    if digits.isdecimal() and int(digits) in closed:
+        return Prompt.TOPIC_CLOSED
+    return Prompt.CHOICE_INVALID
+
+
+def _offer(choices: Iterable[Topic]) -> tuple[str, ...]:
     words: list[str] = [Prompt.CHOOSE_TOPIC]
     # The operator is offered last, as callers expect.
-    for topic in sorted(did.topics, key=lambda topic: topic.digit or 10):
+    for topic in sorted(choices, key=lambda topic: topic.digit or 10):
+        if topic.rules.hidden:
+            continue
         name = topic_prompt(digit=topic.digit, name=topic.name)
         words += [Prompt.FOR, name, Prompt.PRESS, f"num-{topic.digit}"]
     return tuple(words)

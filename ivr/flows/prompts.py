@@ -51,6 +51,15 @@ class Prompt(StrEnum):
     BALANCE_TOO_SMALL = "balance-too-small"
     CONNECTING = "connecting"
     NO_AGENT = "no-agent"
+    BEEP = "beep"
+    TIME_LEFT = "time-left"
+    PRICE_RISES = "price-rises"
+    TIME_ENDED = "time-ended"
+    ACCEPT_PRICE = "accept-price"
+    TOPIC_CLOSED = "topic-closed"
+    ENTER_VOUCHER = "enter-voucher"
+    VOUCHER_WRONG = "voucher-wrong"
+    PREMIUM_PRICE = "premium-price"
     OTHER_CURRENCY = "other-currency"
     TOPIC_UNAVAILABLE = "topic-unavailable"
     CALL_COST = "call-cost"
@@ -72,6 +81,7 @@ LAST_WORDS: Final = {
     EndReason.NO_CHOICE: Prompt.GOODBYE,
     EndReason.BALANCE_TOO_SMALL: Prompt.BALANCE_TOO_SMALL,
     EndReason.NO_AGENT: Prompt.NO_AGENT,
+    EndReason.PRICE_DECLINED: Prompt.GOODBYE,
     EndReason.OTHER_CURRENCY: Prompt.OTHER_CURRENCY,
     EndReason.TOPIC_UNAVAILABLE: Prompt.TOPIC_UNAVAILABLE,
     EndReason.LINE_CLOSED: Prompt.LINE_CLOSED,

@@ -80,6 +80,14 @@ def duration(seconds: int) -> tuple[str, ...]:
     return words
 
 
+def notice(left_seconds: int, tier: Tier | None, currency: str) -> tuple[str, ...]:
+    """Speak what a caller is told in the middle of a talk: how much is left, or a new price."""
+    if tier is None:
+        return (Prompt.BEEP, Prompt.TIME_LEFT, *duration(left_seconds))
+    per_minute = divide(tier.price * 60, tier.per_seconds, Rounding.UP)
+    return (Prompt.BEEP, Prompt.PRICE_RISES, *cost(per_minute, currency), Prompt.PRICE_PER_MINUTE)
+
+
 def price(tariff: Tariff, tiers: tuple[Tier, ...]) -> tuple[str, ...]:
     """Speak a price list: setup fee, price per minute, and when the price changes."""
     words: list[str] = []

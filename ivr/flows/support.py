@@ -19,7 +19,7 @@ from billing.charging import Balance, Grant, SessionTerms, Settlement
 from billing.domain.cover import ALLOWANCES_MAX, Allowance
 from billing.domain.rating import RateTable
 from billing.errors import AccountBlocked, BillingError, InsufficientFunds
-from ivr.calls.call import Call, Granted
+from ivr.calls.call import Call
 from ivr.calls.closing import StillOpen
 from ivr.calls.meter import FAREWELL_SECONDS
 from ivr.calls.registry import LineBusy
@@ -29,11 +29,11 @@ from ivr.flows import speech
 from ivr.flows.authenticate import authenticate
 from ivr.flows.desk import CallEnds, Desk
 from ivr.flows.menu import choose_topic
+from ivr.flows.price import agree_on_price
 from ivr.flows.prompts import LAST_WORDS, Prompt
 from ivr.telephony import CallerHungUp, CallLeg, DialResult, LegFailed
 
 CONNECTABLE: Final = frozenset({"sip", "demo"})
-LASTS_SECONDS_MAX: Final = 24 * 3600
 # Answering, ringing and the first slice fit into it many times over.
 HOLD_SLACK_SECONDS: Final = 300
 
@@ -66,9 +66,11 @@ async def _serve(leg: CallLeg, call: Call, desk: Desk) -> EndReason:
     try:
         desk.registry.add(call)
         did = desk.directory().did(call.facts.did)
-        # The carrier bills callers of a premium line: debiting them here would be twice.
-        if did is None or did.kind != "local":
+        if did is None or not did.is_open(desk.clock.now()):
             raise CallEnds(EndReason.LINE_CLOSED)
+        call.client = did.client
+        if did.rules.calls_max and desk.registry.count(did=did.number) > did.rules.calls_max:
+            raise LineBusy
         return await _converse(leg, call, did, desk)
     except LineBusy:
         return EndReason.LINE_BUSY
@@ -90,13 +92,16 @@ async def _serve(leg: CallLeg, call: Call, desk: Desk) -> EndReason:
 
 
 async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason:
-    call.client = did.client
     await leg.answer()
     if not desk.registry.link_up.is_set():
         # Without the link no slice could be extended: better no talk than one cut short.
         raise CallEnds(EndReason.TECHNICAL_PROBLEM)
+    if did.kind == "premium":
+        return await _premium(leg, call, did, desk)
     call.account = await authenticate(leg, call, did, desk)
     call.take(CallEvent.IDENTIFIED)
+    if desk.registry.count(account=call.account) > desk.account_calls_max:
+        raise LineBusy
     balance, allowances = await asyncio.gather(
         desk.charging.balance(call.account), desk.charging.allowances(call.account)
     )
@@ -105,10 +110,34 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
     if balance.currency != desk.directory().client(did.client).currency:
         raise CallEnds(EndReason.OTHER_CURRENCY)
     call.take(CallEvent.MENU_OPENED)
-    topic = await choose_topic(leg, call, did, _tell_balance(balance))
+    topic = await choose_topic(leg, call, did, _tell_balance(balance), now=desk.clock.now())
     terms = _quote(call, did, topic, allowances, desk)
     call.take(CallEvent.TOPIC_CHOSEN)
-    await _tell_price(leg, balance, allowances, terms)
+    await agree_on_price(leg, call, did, terms, balance, allowances, desk)
+    await _hold(leg, call, terms, desk)
+    return await _connect(leg, call, topic, desk)
+
+
+async def _premium(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason:
+    """Serve a line that the carrier bills: no caller is debited, the carrier's payout is split.
+
+    The carrier's account owes what it pays out for the talk; who calls is nobody's business.
+    """
+    if did.rules.carrier is None:
+        raise CallEnds(EndReason.LINE_CLOSED)
+    call.premium = True
+    call.account = did.rules.carrier
+    call.take(CallEvent.IDENTIFIED)
+    call.take(CallEvent.MENU_OPENED)
+    topic = await choose_topic(leg, call, did, (Prompt.WELCOME,), now=desk.clock.now())
+    terms = _quote(call, did, topic, (), desk)
+    call.take(CallEvent.TOPIC_CHOSEN)
+    call.ceiling_seconds = did.rules.maximum_talk_seconds
+    words: tuple[str, ...] = (Prompt.PREMIUM_PRICE,)
+    if did.rules.announced:
+        announced = desk.directory().tariff(did.rules.announced).tariff
+        words = (*words, *speech.price(announced, announced.tiers))
+    await leg.play(*words, Prompt.CONNECTING)
     await _hold(leg, call, terms, desk)
     return await _connect(leg, call, topic, desk)
 
@@ -149,25 +178,6 @@ def _quote(
     )
 
 
-async def _tell_price(
-    leg: CallLeg, balance: Balance, allowances: Sequence[Allowance], terms: SessionTerms
-) -> None:
-    """Speak the price before anything is charged; who hangs up now pays nothing."""
-    words: tuple[str, ...] = ()
-    if covered := sum(allowance.seconds for allowance in allowances):
-        words = (Prompt.PLAN_PAYS, *speech.duration(covered))
-    lasts = terms.table.affordable_seconds(balance.spendable, seconds_max=LASTS_SECONDS_MAX)
-    if lasts >= terms.table.first_seconds:
-        if covered:
-            words = (*words, Prompt.PLAN_THEN)
-        words = (*words, *speech.price(terms.table.tariff, terms.table.tiers))
-        if balance.mode == "prepaid" and lasts < LASTS_SECONDS_MAX:
-            words = (*words, Prompt.BALANCE_LASTS, *speech.duration(lasts))
-    elif not covered:
-        raise CallEnds(EndReason.BALANCE_TOO_SMALL)
-    await leg.play(*words, Prompt.CONNECTING)
-
-
 async def _hold(leg: CallLeg, call: Call, terms: SessionTerms, desk: Desk) -> None:
     """Hold the first slice, and let the switch end even a call that we forget."""
     call.terms = terms
@@ -183,21 +193,16 @@ async def _hold(leg: CallLeg, call: Call, terms: SessionTerms, desk: Desk) -> No
         if isinstance(outcome, BaseException):
             raise outcome
     assert isinstance(grant, Grant)
-    call.granted = Granted(
-        step=grant.step,
-        seconds=grant.seconds,
-        covered_seconds=grant.covered_seconds,
-        final=grant.final,
-    )
+    call.take_grant(grant)
     call.outages_before = desk.registry.outages
     call.take(CallEvent.HELD)
-    await leg.set_limit(desk.ring_seconds + grant.seconds + FAREWELL_SECONDS)
+    await leg.set_limit(desk.ring_seconds + call.limit_seconds + FAREWELL_SECONDS)
 
 
 async def _connect(leg: CallLeg, call: Call, topic: Topic, desk: Desk) -> EndReason:
     result = await leg.connect(
         str(topic.destination),
-        limit_seconds=call.granted.seconds,
+        limit_seconds=call.limit_seconds,
         ring_seconds=desk.ring_seconds,
     )
     if result is not DialResult.TALKED:
@@ -232,8 +237,10 @@ async def _conclude(call: Call, desk: Desk) -> Settlement | None:
 def _why_talk_ended(call: Call) -> EndReason:
     if call.hang_up_by:
         return call.hang_up_by
-    if call.talk.seconds(call.clock.monotonic()) < call.granted.seconds - 1:
+    if call.talk.seconds(call.clock.monotonic()) < call.limit_seconds - 1:
         return EndReason.AGENT_HUNG_UP
+    if call.limit_seconds == call.ceiling_seconds:
+        return EndReason.TIME_LIMIT
     if call.granted.final:
         return EndReason.BALANCE_SPENT
     return call.refused or EndReason.TECHNICAL_PROBLEM
@@ -244,7 +251,9 @@ async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None) -
     if call.caller_gone:
         return
     assert call.end_reason is not None
-    if settlement is not None:
+    if settlement is not None and call.premium:
+        await leg.play(Prompt.GOODBYE)
+    elif settlement is not None:
         await leg.play(*_tell_cost(call.end_reason, settlement))
     elif words := LAST_WORDS.get(call.end_reason):
         if call.end_reason in {EndReason.LINE_BUSY, EndReason.LINE_CLOSED}:
@@ -266,4 +275,6 @@ def _tell_cost(reason: EndReason, settlement: Settlement) -> tuple[str, ...]:
         words = (*words, Prompt.BALANCE_LEFT, *left)
     if reason is EndReason.BALANCE_SPENT:
         words = (Prompt.MONEY_ENDED, *words)
+    if reason is EndReason.TIME_LIMIT:
+        words = (Prompt.TIME_ENDED, *words)
     return (*words, Prompt.GOODBYE)

@@ -34,6 +34,8 @@ END_REASONS: Final = {
     "login_failed": "Wrong account or PIN",
     "no_choice": "No topic chosen",
     "no_agent": "No agent answered",
+    "time_limit": "Longest talk reached",
+    "price_declined": "Price not accepted",
     "other_currency": "Account in another currency",
     "topic_unavailable": "Topic unavailable",
     "line_closed": "Line closed",

@@ -41,6 +41,8 @@ PROMPT_BYTES = 400  # 50 ms
 ROOT = Path(__file__).parent.parent.parent
 DID = "18005550100"
 SECURE_DID = "18005550200"
+SHORT_DID = "18005550300"
+PREMIUM_DID = "18005550400"
 ALICE = "15551230001"
 BOB = "15551230002"
 POOR = "15551230003"
@@ -53,6 +55,7 @@ CATALOG = """
 currency: USD
 tariffs:
   cent: {{tiers: [{{price: 0.60/min}}]}}
+  rises: {{tiers: [{{price: 0.60/min}}, {{from: 18s, price: 1.20/min}}]}}
   setup: {{setup_fee: "5.00", tiers: [{{price: 0.50/min}}, {{from: 20m, price: 0.1/min}}]}}
 clients:
   acme:
@@ -73,7 +76,22 @@ clients:
         access: {{trust_caller_id: false, pin: required}}
         topics:
           0: {{name: Operator, destination: "demo:agent"}}
+      "18005550300":
+        tariff: rises
+        maximum_talk: 8s
+        confirm_price: true
+        access: {{trust_caller_id: true, pin: optional}}
+        topics:
+          1: {{name: Billing, destination: "sip:agent@127.0.0.1:{agent_port}"}}
+      "18005550400":
+        kind: premium
+        carrier: telco
+        tariff: cent
+        announced: setup
+        topics:
+          1: {{name: Billing, destination: "sip:agent@127.0.0.1:{agent_port}"}}
 accounts:
+  telco: {{mode: postpaid, credit_limit: "1000.00"}}
   alice: {{phones: ["15551230001"], pin: "471100", number: "100001", opening_balance: "20.00"}}
   bob: {{mode: postpaid, credit_limit: "9.00", phones: ["15551230002"], pin: "471200"}}
   poor: {{phones: ["15551230003"], pin: "471300", number: "100003", opening_balance: "0.08"}}

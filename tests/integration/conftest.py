@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from ivr.sandbox.configure import free_port
 from ivr.sandbox.fetch import AsteriskBinary, AsteriskMissing, ensure
 from ivr.sandbox.prompts import texts
 from tests.e2e.sipp import free_udp_port
+from tests.stage import Stage, open_stage
 
 PROMPTS = Path(__file__).parent.parent.parent / "asterisk-conf" / "prompts"
 
@@ -59,3 +60,9 @@ def asterisk(
     asyncio.run(asterisk.start(lambda _step: None))
     yield asterisk
     asyncio.run(asterisk.stop())
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(tmp_path) as stage:
+        yield stage

@@ -1,0 +1,228 @@
+"""What a line and a topic allow: when they are open, how long a talk may last, how many at once.
+
+Kept as JSON beside the DID and the topic; a rule that is not given is not written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import Any, Final
+
+from billing.domain.notation import (
+    format_days,
+    format_duration,
+    parse_days,
+    parse_duration,
+    parse_minute,
+)
+from billing.domain.periods import is_within
+from billing.domain.tariffs import Window, is_holiday
+from billing.errors import InvalidInput
+from billing.ids import CODE
+from billing.money import Micros, format_amount
+from ivr.directory.catalog_words import form, not_negative, truth
+from ivr.directory.yaml_reader import Node
+
+CALLS_MAX: Final = 100_000
+Document = dict[str, Any]  # Any: YAML and JSON values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """When something is open, by the clock of the DID; always, where no hours are given."""
+
+    hours: tuple[Window, ...] = ()
+    holidays: tuple[str, ...] = ()
+
+    def is_open(self, local: datetime) -> bool:
+        """Tell whether it is open at a local time; a holiday is a day of its own."""
+        return not self.hours or is_within(self.hours, self.holidays, local)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRules:
+    """Rules of a DID. `spend_limit` is for callers who are known by caller id only.
+
+    A premium line has a `carrier`: the account that owes what the carrier pays out for a talk, by
+    the DID's tariff. `announced` is the tariff that its callers pay to their own operator.
+    """
+
+    opening: Opening = field(default_factory=Opening)
+    maximum_talk_seconds: int | None = None
+    calls_max: int | None = None
+    spend_limit: Micros | None = None
+    confirm_price: bool = False
+    carrier: str | None = None
+    announced: str | None = None
+
+    def to_json(self) -> str:
+        """Write what differs from the default."""
+        return _written(self)
+
+    @staticmethod
+    def from_json(text: str) -> LineRules:
+        """Read what `to_json` wrote."""
+        body = json.loads(text)
+        return LineRules(**{**body, "opening": _opening(body)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicRules:
+    """Rules of a topic: a `hidden` one is not offered but can be pressed."""
+
+    opening: Opening = field(default_factory=Opening)
+    hidden: bool = False
+    enabled: bool = True
+
+    def to_json(self) -> str:
+        """Write what differs from the default."""
+        return _written(self)
+
+    @staticmethod
+    def from_json(text: str) -> TopicRules:
+        """Read what `to_json` wrote."""
+        body = json.loads(text)
+        return TopicRules(**{**body, "opening": _opening(body)})
+
+
+LINE_FIELDS: Final = frozenset(
+    {"hours", "holidays", "maximum_talk", "calls_max", "confirm_price", "carrier", "announced"}
+)
+TOPIC_FIELDS: Final = frozenset({"hours", "holidays", "hidden", "enabled"})
+
+
+def read_line_rules(nodes: Mapping[str, Node], spend_limit: Node) -> LineRules:
+    """Read the rules of a DID from its fields."""
+    return LineRules(
+        opening=_read_opening(nodes),
+        maximum_talk_seconds=nodes["maximum_talk"].read(_seconds, None),
+        calls_max=nodes["calls_max"].read(_count, None),
+        spend_limit=spend_limit.read(not_negative, 0) if spend_limit.given else None,
+        confirm_price=nodes["confirm_price"].read(truth, default=False),
+        carrier=nodes["carrier"].read(form(CODE, "the code of an account"), "") or None,
+        announced=nodes["announced"].text() or None,
+    )
+
+
+def read_topic_rules(nodes: Mapping[str, Node]) -> TopicRules:
+    """Read the rules of a topic from its fields."""
+    return TopicRules(
+        opening=_read_opening(nodes),
+        hidden=nodes["hidden"].read(truth, default=False),
+        enabled=nodes["enabled"].read(truth, default=True),
+    )
+
+
+def line_document(rules: LineRules) -> Document:
+    """Write the fields of a DID that its rules make; the spend limit is part of its access."""
+    document = _opening_document(rules.opening)
+    if rules.maximum_talk_seconds is not None:
+        document["maximum_talk"] = format_duration(rules.maximum_talk_seconds)
+    if rules.calls_max is not None:
+        document["calls_max"] = rules.calls_max
+    if rules.confirm_price:
+        document["confirm_price"] = True
+    if rules.carrier:
+        document["carrier"] = rules.carrier
+    if rules.announced:
+        document["announced"] = rules.announced
+    return document
+
+
+def access_document(rules: LineRules) -> Document:
+    """Write what of the rules belongs to the access of a DID."""
+    return {} if rules.spend_limit is None else {"spend_limit": format_amount(rules.spend_limit)}
+
+
+def topic_document(rules: TopicRules) -> Document:
+    """Write the fields of a topic that its rules make."""
+    document = _opening_document(rules.opening)
+    if rules.hidden:
+        document["hidden"] = True
+    if not rules.enabled:
+        document["enabled"] = False
+    return document
+
+
+def _read_opening(nodes: Mapping[str, Node]) -> Opening:
+    hours = tuple(_window(child) for child in nodes["hours"].list())
+    holidays = tuple(child.read(_holiday, "01-01") for child in nodes["holidays"].list())
+    return Opening(hours=hours, holidays=holidays)
+
+
+def _window(node: Node) -> Window:
+    nodes = node.map(frozenset({"days", "from", "to"}))
+    return Window(
+        days=nodes["days"].read(parse_days, parse_days("daily")),
+        from_minute=nodes["from"].need().read(parse_minute, 0),
+        to_minute=nodes["to"].need().read(parse_minute, 0),
+    )
+
+
+def _opening_document(opening: Opening) -> Document:
+    document: Document = {}
+    if opening.hours:
+        document["hours"] = [
+            {
+                "days": format_days(window.days),
+                "from": _time(window.from_minute),
+                "to": _time(window.to_minute),
+            }
+            for window in opening.hours
+        ]
+    if opening.holidays:
+        document["holidays"] = list(opening.holidays)
+    return document
+
+
+def _time(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def _holiday(text: str) -> str:
+    if not is_holiday(text):
+        raise InvalidInput(reason="write a day such as 2026-12-25, or 12-25 for every year")
+    return text
+
+
+def _seconds(text: str) -> int | None:
+    seconds = parse_duration(text)
+    if seconds <= 0:
+        raise InvalidInput(reason="write a time such as 60m")
+    return seconds
+
+
+def _count(text: str) -> int | None:
+    if not text.isdecimal() or not 0 < int(text) <= CALLS_MAX:
+        raise InvalidInput(reason=f"write a number from 1 to {CALLS_MAX}")
+    return int(text)
+
+
+def _written(rules: LineRules | TopicRules) -> str:
+    body: Document = {}
+    default = type(rules)()
+    for each in fields(rules):
+        value = getattr(rules, each.name)
+        if value != getattr(default, each.name):
+            body[each.name] = asdict(value) if isinstance(value, Opening) else value
+    for window in body.get("opening", {}).get("hours", ()):
+        window["days"] = sorted(window["days"])
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+def _opening(body: Document) -> Opening:
+    found = body.get("opening", {})
+    return Opening(
+        hours=tuple(
+            Window(
+                days=frozenset(window["days"]),
+                from_minute=window["from_minute"],
+                to_minute=window["to_minute"],
+            )
+            for window in found.get("hours", ())
+        ),
+        holidays=tuple(found.get("holidays", ())),
+    )
