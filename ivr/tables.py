@@ -151,6 +151,36 @@ web_sessions = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("seen_us", BigInteger, nullable=False),
     Column("address", Text),
+    Column("agent", Text),  # the browser in a few words
+)
+
+# Tries to log in, counted in windows: outlives a restart and holds for all processes.
+login_tries = Table(
+    "login_tries",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("since_us", BigInteger, nullable=False),
+    Column("tries", BigInteger, nullable=False),
+    Index("ix_login_tries_since_us", "since_us"),
+)
+
+second_factors = Table(
+    "second_factors",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id"), primary_key=True),
+    Column("secret", Text, nullable=False),  # sealed with the key of the web
+    Column("last_step", BigInteger, nullable=False),  # a code works once
+    Column("created_us", BigInteger, nullable=False),
+    Column("confirmed_us", BigInteger),  # null: shown, not yet in force
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False),
+    Column("code_hash", Text, nullable=False),
+    Column("used_us", BigInteger),
+    PrimaryKeyConstraint("user_id", "code_hash"),
 )
 
 api_tokens = Table(

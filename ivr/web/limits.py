@@ -3,8 +3,9 @@
     a browser that logged in before    counts only against itself (a signed cookie says so)
     any other                          counts per address and login, and per address
 
-so an attacker fills its own buckets, never those of the person whose login it guesses. The counts
-live in memory: there is one web process, and a restart costs an attacker more than it gains.
+so an attacker fills its own buckets, never those of the person whose login it guesses. Tries to log
+in are counted in the database (`ivr.web.login_tries`); what is counted here lives in memory: wrong
+tokens of programs, which have entropy enough that a restart gains nothing.
 """
 
 from __future__ import annotations

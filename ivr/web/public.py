@@ -108,7 +108,7 @@ async def _check(request: web.Request, login: str, password: str) -> User | int 
         login, password = "", "-"
     device = known_device(read_cookie(request, DEVICE_COOKIE), login, key=running.deps.web_key)
     keys = buckets(login=login, address=address_of(request), device=device)
-    wait_seconds = running.logins.take(keys)
+    wait_seconds = await running.logins.take(keys)
     if wait_seconds:
         log.warning("login limited", network=network(address_of(request)))
         return wait_seconds
@@ -119,7 +119,7 @@ async def _check(request: web.Request, login: str, password: str) -> User | int 
     if not await running.passwords.matches(stored, password):
         log.warning("login refused", network=network(address_of(request)))
         return None
-    running.logins.give_back(keys)
+    await running.logins.give_back(keys)
     return user
 
 

@@ -22,6 +22,7 @@ from ivr.directory.model import Directory
 from ivr.tables import audit_log
 from ivr.web.limits import Limiter
 from ivr.web.live import LiveCalls
+from ivr.web.login_tries import LoginTries
 from ivr.web.passwords import PasswordChecks
 from ivr.web.scope import Who
 from ivr.web.sessions import Sessions
@@ -65,7 +66,7 @@ class Web:
         self.templates = Templates()
         self.sessions = Sessions(writer=deps.writer, clock=deps.clock)
         self.passwords = PasswordChecks()
-        self.logins = Limiter(deps.clock)
+        self.logins = LoginTries(engine=deps.engine, clock=deps.clock)
         self.bearers = Limiter(deps.clock)
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
 
