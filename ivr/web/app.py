@@ -18,6 +18,9 @@ from ivr.web.health import add_health, count_requests
 from ivr.web.portal import calls as portal_calls
 from ivr.web.portal import report
 from ivr.web.security import add_headers
+from ivr.web.settings import home as settings_home
+from ivr.web.settings import password as settings_password
+from ivr.web.settings import sessions as settings_sessions
 from ivr.web.state import WEB, Web, WebDeps, web_of
 
 __all__ = ["PAGES", "WebDeps", "make_web", "serving"]
@@ -35,6 +38,9 @@ PAGES: Final[tuple[Page, ...]] = (
     *report.PAGES,
     *portal_calls.PAGES,
     *home.PAGES,
+    *settings_home.PAGES,
+    *settings_password.PAGES,
+    *settings_sessions.PAGES,
 )
 
 

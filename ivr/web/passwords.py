@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -82,11 +84,26 @@ class PasswordChecks:
             TooManyLogins: the queue is full.
 
         """
+        async with self._in_turn():
+            return await asyncio.to_thread(_matches, stored, password)
+
+    async def hash(self, password: str) -> str:
+        """Hash a new password, in the same queue.
+
+        Raises:
+            TooManyLogins: the queue is full.
+
+        """
+        async with self._in_turn():
+            return await asyncio.to_thread(hash_password, password)
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
         if self._waiting >= HASHES_WAITING_MAX:
             raise TooManyLogins
         self._waiting += 1
         try:
             async with self._turn:
-                return await asyncio.to_thread(_matches, stored, password)
+                yield
         finally:
             self._waiting -= 1

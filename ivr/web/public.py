@@ -8,9 +8,11 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from ivr.web.agents import browser_name
 from ivr.web.guard import Page, check_form, current_session, read_form, render
-from ivr.web.limits import buckets, device_cookie, known_device, network
+from ivr.web.limits import device_cookie, network
 from ivr.web.problems import Refusal
+from ivr.web.reauth import PASSWORD_SENT_MAX, too_many, tries_of
 from ivr.web.scope import EVERYBODY, HOMES, Scope, Who
 from ivr.web.security import (
     COOKIE,
@@ -27,9 +29,10 @@ from ivr.web.security import (
 from ivr.web.state import Web, web_of
 from ivr.web.users import LOGIN, User, find_user
 
-PASSWORD_SENT_MAX: Final = 512
 # Where a login may lead back to: our own pages, in characters that cannot leave the site.
-NEXT: Final = re.compile(r"/(admin|portal|account)(/[A-Za-z0-9_.%/-]*)?(\?[\w.%&=+-]*)?", re.ASCII)
+NEXT: Final = re.compile(
+    r"/(admin|portal|account|settings)(/[A-Za-z0-9_.%/-]*)?(\?[\w.%&=+-]*)?", re.ASCII
+)
 
 log = structlog.get_logger()
 
@@ -81,12 +84,11 @@ async def log_in(request: web.Request) -> web.StreamResponse:
     next_page = form.get("next", "")
     user = await _check(request, login, password)
     if isinstance(user, int):
-        minutes = -(-user // 60)
         return _login_page(
             request,
             next_page=next_page,
             login=login,
-            problem=f"Too many tries. Wait {minutes} min, then try again.",
+            problem=too_many(user),
             status=429,
             headers={"Retry-After": str(user)},
         )
@@ -106,8 +108,7 @@ async def _check(request: web.Request, login: str, password: str) -> User | int 
     running = web_of(request)
     if not LOGIN.fullmatch(login) or not 0 < len(password) <= PASSWORD_SENT_MAX:
         login, password = "", "-"
-    device = known_device(read_cookie(request, DEVICE_COOKIE), login, key=running.deps.web_key)
-    keys = buckets(login=login, address=address_of(request), device=device)
+    keys = tries_of(request, login)
     wait_seconds = await running.logins.take(keys)
     if wait_seconds:
         log.warning("login limited", network=network(address_of(request)))
@@ -129,12 +130,15 @@ async def _begin(
     if old := await current_session(request):
         await running.sessions.end(old.token_hash)
     address = address_of(request)
-    token = await running.sessions.begin(user, address=address)
+    agent = browser_name(request.headers.get("User-Agent", ""))
+    token = await running.sessions.begin(user, address=address, agent=agent)
     scope = Scope(role=user.role, subject=user.subject)
     who = Who(login=user.login, scope=scope, address=address, csrf="", session="")
     await running.note(who, "log in", user.login)
     home = HOMES[user.role]
-    fits = NEXT.fullmatch(next_page) and next_page.split("?", maxsplit=1)[0].startswith(home)
+    fits = NEXT.fullmatch(next_page) and next_page.split("?", maxsplit=1)[0].startswith(
+        (home, "/settings")
+    )
     response = web.HTTPSeeOther(next_page if fits else home)
     set_cookie(request, response, COOKIE, token)
     device = device_cookie(user.login, key=running.deps.web_key)

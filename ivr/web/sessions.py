@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clock import MICROSECONDS, Clock, microseconds_of
@@ -21,6 +21,7 @@ IDLE_SECONDS: Final = 2 * 3600
 # How stale `seen_us` may get: not every page view is worth a write.
 SEEN_SECONDS: Final = 60
 TOKEN_LENGTH_MAX: Final = 100
+ID_LENGTH: Final = 16
 
 _INSERT = insert(web_sessions)
 _TOUCH = (
@@ -29,6 +30,10 @@ _TOUCH = (
     .values(seen_us=bindparam("now_us"))
 )
 _REVOKE = delete(web_sessions).where(web_sessions.c.token_hash == bindparam("token"))
+_REVOKE_OTHERS = delete(web_sessions).where(
+    web_sessions.c.user_id.in_(select(users.c.id).where(users.c.login == bindparam("login"))),
+    web_sessions.c.token_hash != bindparam("kept"),
+)
 _PURGE = delete(web_sessions).where(
     (web_sessions.c.created_us < bindparam("born_us"))
     | (web_sessions.c.seen_us < bindparam("idle_us"))
@@ -46,6 +51,18 @@ class Session:
     seen_us: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedSession:
+    """A session as its user sees it; `id` names it in forms and opens nothing."""
+
+    id: str
+    token_hash: str
+    created_us: int
+    seen_us: int
+    address: str
+    agent: str
+
+
 class Sessions:
     """Begins, finds and ends sessions."""
 
@@ -53,7 +70,7 @@ class Sessions:
         self._writer = writer
         self._clock = clock
 
-    async def begin(self, user: User, *, address: str) -> str:
+    async def begin(self, user: User, *, address: str, agent: str = "unknown") -> str:
         """Begin a session and return its token; old ones of anybody are swept out on the way."""
         token, now_us = secrets.token_urlsafe(32), self._now_us()
         await self._writer.write(
@@ -72,6 +89,7 @@ class Sessions:
                 "created_us": now_us,
                 "seen_us": now_us,
                 "address": address,
+                "agent": agent,
             },
         )
         return token
@@ -86,8 +104,7 @@ class Sessions:
             .join(users, users.c.id == web_sessions.c.user_id)
             .where(
                 web_sessions.c.token_hash == hash_token(token),
-                web_sessions.c.created_us > now_us - LIFE_SECONDS * MICROSECONDS,
-                web_sessions.c.seen_us > now_us - IDLE_SECONDS * MICROSECONDS,
+                *_valid(now_us),
                 users.c.disabled.is_(False),
             )
         )
@@ -108,12 +125,43 @@ class Sessions:
         if now_us - session.seen_us >= SEEN_SECONDS * MICROSECONDS:
             await self._writer.write(_TOUCH, {"token": session.token_hash, "now_us": now_us})
 
+    async def list(self, connection: AsyncConnection, login: str) -> list[ListedSession]:
+        """List the valid sessions of a user, the last active first."""
+        query = (
+            select(web_sessions)
+            .join(users, users.c.id == web_sessions.c.user_id)
+            .where(users.c.login == login, *_valid(self._now_us()))
+            .order_by(web_sessions.c.seen_us.desc(), web_sessions.c.token_hash)
+        )
+        return [
+            ListedSession(
+                id=hash_token(row.token_hash)[:ID_LENGTH],
+                token_hash=row.token_hash,
+                created_us=row.created_us,
+                seen_us=row.seen_us,
+                address=row.address or "unknown",
+                agent=row.agent or "unknown",
+            )
+            for row in await connection.execute(query)
+        ]
+
     async def end(self, token_hash: str) -> None:
         """Revoke a session."""
         await self._writer.write(_REVOKE, {"token": token_hash})
 
+    async def end_others(self, login: str, *, kept: str) -> None:
+        """Revoke all sessions of a user but the one whose hash is given."""
+        await self._writer.write(_REVOKE_OTHERS, {"login": login, "kept": kept})
+
     def _now_us(self) -> int:
         return microseconds_of(self._clock.now())
+
+
+def _valid(now_us: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        web_sessions.c.created_us > now_us - LIFE_SECONDS * MICROSECONDS,
+        web_sessions.c.seen_us > now_us - IDLE_SECONDS * MICROSECONDS,
+    )
 
 
 def hash_token(token: str) -> str:

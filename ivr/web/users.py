@@ -95,8 +95,10 @@ async def add_user(
         await connection.close()
 
 
-async def set_password(engine: AsyncEngine, login: str, *, password_hash: str) -> None:
-    """Change a password and end all sessions of the user.
+async def set_password(
+    engine: AsyncEngine, login: str, *, password_hash: str, kept_session: str = ""
+) -> None:
+    """Change a password and end all sessions of the user but the one whose hash is given.
 
     Raises:
         UnknownUser: there is no such user.
@@ -111,7 +113,11 @@ async def set_password(engine: AsyncEngine, login: str, *, password_hash: str) -
             await connection.execute(
                 update(users).where(users.c.id == user_id).values(password_hash=password_hash)
             )
-            await connection.execute(delete(web_sessions).where(web_sessions.c.user_id == user_id))
+            await connection.execute(
+                delete(web_sessions).where(
+                    web_sessions.c.user_id == user_id, web_sessions.c.token_hash != kept_session
+                )
+            )
     finally:
         await connection.close()
 

@@ -1,0 +1,1 @@
+"""What everybody may change about their own login: password, second factor, sessions."""

@@ -1,0 +1,42 @@
+"""The page of one's own login."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from ivr.web.guard import Page, render
+from ivr.web.scope import EVERYBODY, Who
+from ivr.web.state import web_of
+
+# What was done, as the address names it: nothing of the address is shown itself.
+DONE: Final = {
+    "password": "Your password is changed. All other sessions are ended.",
+    "session": "The session is ended.",
+    "others": "All other sessions are ended.",
+}
+
+
+async def show(request: web.Request, who: Who) -> web.Response:
+    """Show the settings."""
+    return await settings_page(request, who, errors={})
+
+
+async def settings_page(
+    request: web.Request, who: Who, *, errors: Mapping[str, str]
+) -> web.Response:
+    """Show the settings, with what is wrong in a form."""
+    running = web_of(request)
+    async with running.reading() as connection:
+        sessions = await running.sessions.list(connection, who.login)
+    values = {
+        "sessions": sessions,
+        "errors": errors,
+        "done": DONE.get(request.query.get("done", ""), ""),
+    }
+    return render(request, "settings/home.html", who, values, status=422 if errors else 200)
+
+
+PAGES: Final = (Page(method="GET", path="/settings", roles=EVERYBODY, handler=show),)
