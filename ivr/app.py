@@ -30,9 +30,12 @@ from ivr import secrets
 from ivr.agi.server import AgiServer
 from ivr.ami.cel import CelFile
 from ivr.ami.link import AmiLink
+from ivr.ami.queues import QueueKeeper
 from ivr.ami.switch import AmiSwitch
+from ivr.calls.call import Call
 from ivr.calls.closing import Closing
 from ivr.calls.meter import Meter
+from ivr.calls.notices import Notice
 from ivr.calls.recovery import Recovery
 from ivr.calls.registry import Registry
 from ivr.calls.stalls import StallWatch
@@ -169,9 +172,7 @@ def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
         clock=clock,
         slice_seconds=settings.slice_seconds,
         renew_seconds=settings.renew_seconds,
-        words=lambda call, notice: speech.notice(
-            notice.left_seconds, notice.tier, call.terms.currency if call.terms else ""
-        ),
+        words=_notice_words,
     )
     recovery = Recovery(
         charging=charging,
@@ -199,6 +200,7 @@ def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
         slice_seconds=settings.slice_seconds,
         ring_seconds=settings.ring_seconds,
         account_calls_max=settings.account_calls_max,
+        has_queues=settings.queues_file is not None,
     )
     jobs: dict[str, Job] = {
         "ami": link.run,
@@ -206,7 +208,16 @@ def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
         "meter": meter.run,
         "recovery": recovery.run,
     }
+    if settings.queues_file is not None:
+        jobs["queues"] = QueueKeeper(
+            link, switch, books.directory.current, settings.queues_file
+        ).run
     return Lines(link=link, registry=registry, desk=desk, jobs=jobs)
+
+
+def _notice_words(call: Call, notice: Notice) -> tuple[str, ...]:
+    currency = call.terms.currency if call.terms else ""
+    return speech.notice(notice.left_seconds, notice.tier, currency)
 
 
 def _web_deps(books: Books, lines: Lines, settings: Settings, clock: Clock) -> WebDeps:

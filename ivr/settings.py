@@ -59,6 +59,8 @@ class Settings(BaseModel):
     provider_details: str = ""
 
     calls_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    # Where Asterisk includes its queues from; without it topics with queues are not available.
+    queues_file: Path | None = None
     account_calls_max: Annotated[int, Field(ge=1, le=1_000)] = 3
     slice_seconds: Annotated[int, Field(ge=5, le=300)] = 15
     renew_seconds: Annotated[int, Field(ge=2, le=120)] = 7

@@ -68,6 +68,24 @@ pins = Table(
     Column("pin_hash", Text, nullable=False),
 )
 
+queues = Table(
+    "queues",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("client", Text, ForeignKey("clients.code"), nullable=False),
+    Column("body", Text, nullable=False),  # JSON of `Queue`
+)
+
+agents_away = Table(
+    "agents_away",
+    metadata,
+    Column("client", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("state", Text, nullable=False),  # paused | logged_out
+    Column("at_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("client", "agent"),
+)
+
 # Wrong PINs on the phone line, and until when nobody may try (`ivr.directory.gate`).
 pin_failures = Table(
     "pin_failures",

@@ -18,7 +18,8 @@ from ivr.calls.history import CallRecord, recent
 from ivr.calls.registry import Registry
 from ivr.calls.stalls import StallWatch
 from ivr.calls.store import CallStore
-from ivr.directory.model import Access, Client, Destination, Did, Directory, TariffVersion, Topic
+from ivr.directory.destinations import Destination
+from ivr.directory.model import Access, Client, Did, Directory, TariffVersion, Topic
 from ivr.flows.desk import Desk as FlowDesk
 from ivr.flows.support import support_line
 from ivr.migrations import upgrade

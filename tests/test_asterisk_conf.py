@@ -41,6 +41,7 @@ APPLICATIONS = {
     "GotoIf": "",
     "Hangup": "",
     "Playback": "app_playback.so",
+    "Queue": "app_queue.so",
     "Read": "app_read.so",
     "Return": "app_stack.so",
     "Ringing": "",
@@ -52,6 +53,7 @@ FUNCTIONS = {
     "CDR": "func_cdr.so",
     "CHANNEL": "func_channel.so",
     "CSV_QUOTE": "func_strings.so",
+    "DEVICE_STATE": "func_devstate.so",
     "FILTER": "func_strings.so",
     "LEN": "func_strings.so",
     "TIMEOUT": "func_timeout.so",
@@ -65,10 +67,11 @@ ACTIONS = {
     "Login": set[str](),
     "Originate": {"originate"},
     "Ping": set[str](),
+    "QueueReload": set[str](),
     "Setvar": {"call"},
 }
 # What the dialplan itself sets, or the node: nothing a caller sent.
-TRUSTED = {"TALKMETER_AGI", "TALKMETER_DID", "TALKMETER_DONE"}
+TRUSTED = {"TALKMETER_AGENT", "TALKMETER_AGI", "TALKMETER_DID", "TALKMETER_DONE"}
 
 
 def lines(file: Path) -> list[str]:
@@ -81,8 +84,10 @@ def sections(file: Path) -> dict[str, list[tuple[str, str]]]:
     found: dict[str, list[tuple[str, str]]] = {}
     here = found.setdefault("", [])
     for line in lines(file):
-        if match := re.fullmatch(r"\[([\w-]+)\]", line):
+        if match := re.fullmatch(r"\[([\w-]+)\](?:\(!\))?", line):
             here = found.setdefault(match[1], [])
+        elif match := re.fullmatch(r'#tryinclude "([\w./-]+)"', line):
+            here.append(("#tryinclude", match[1]))
         elif match := re.fullmatch(r'#include "([\w./-]+)"', line):
             here.append(("#include", match[1]))
         else:
@@ -125,6 +130,18 @@ def test_every_include_is_a_node_file_and_every_node_file_is_included() -> None:
     ]
 
     assert sorted(included) == sorted(f"node/{name}" for name in node_files())
+
+
+def test_only_the_queues_are_included_if_they_are_there() -> None:
+    tried = [
+        (file.name, value)
+        for file in FILES
+        for settings in sections(file).values()
+        for name, value in settings
+        if name == "#tryinclude"
+    ]
+
+    assert tried == [("queues.conf", "node/queues.conf")]
 
 
 def test_node_files_are_not_kept() -> None:
@@ -199,7 +216,7 @@ async def test_this_asterisk_has_every_module() -> None:
 
 
 def test_what_a_caller_sends_is_used_only_behind_a_filter() -> None:
-    allowed = r"(?:[A-Za-z0-9+/& -]|\\x2D)+"  # the hyphen as FILTER reads it
+    allowed = r"(?:[A-Za-z0-9+/&._ -]|\\x2D)+"  # the hyphen as FILTER reads it
     for _, step in dialplan_steps():
         # The length of something hostile is a number.
         rest = re.sub(r"\$\{LEN\(\$\{(?:EXTEN|TALKMETER_DID)\}\)\}", "", step)
@@ -212,7 +229,8 @@ def test_what_is_trusted_is_set_from_a_filter_or_a_constant() -> None:
     for _, step in dialplan_steps():
         if match := re.fullmatch(r"Set\((TALKMETER_\w+)=(.*)\)", step):
             assert match[1] in TRUSTED
-            assert match[2] in {"", "${FILTER(0-9,${EXTEN})}"}
+            agent = r"${FILTER(a-z0-9._\x2D,${MEMBERNAME})}"
+            assert match[2] in {"", "${FILTER(0-9,${EXTEN})}", agent}
 
 
 def test_caller_id_is_cleaned_before_the_service_hears_of_the_call() -> None:

@@ -16,6 +16,7 @@ from ivr.agi.wire import Reply, quote
 from ivr.telephony import CallerHungUp, CallFacts, DialResult, LegFailed
 
 PROMPT_FOLDER: Final = "talkmeter"
+QUEUE_PREFIX: Final = "tm-"
 DIGITS: Final = "TALKMETER_DIGITS"
 PROMPTS_PER_COMMAND: Final = 60
 PROMPT_SECONDS_MAX: Final = 300.0
@@ -27,6 +28,7 @@ DID_HEADERS: Final = ("agi_arg_1", "agi_dnid", "agi_extension")
 _PROMPT = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 _SIP = re.compile(r"sip:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,128}(?::\d{1,5})?", re.ASCII)
 _DEMO = re.compile(r"demo:([a-z]{1,32})", re.ASCII)
+_QUEUE = re.compile(r"queue:([a-z0-9-]{1,64})", re.ASCII)
 _DIGITS = re.compile(r"[0-9*#]*", re.ASCII)
 
 _RESULTS: Final = {
@@ -95,7 +97,9 @@ class AgiLeg:
         self, destination: str, *, limit_seconds: int, ring_seconds: int
     ) -> DialResult:
         """Dial, with the limit armed on the agent's leg before the bridge."""
-        target = _dial_target(destination)
+        if queue := _QUEUE.fullmatch(destination):
+            return await self._queue(queue[1], limit_seconds, ring_seconds)
+        target = dial_target(destination)
         arguments = f"{target},{ring_seconds},U(talkmeter-agent^{limit_seconds})"
         dialled = await self._request.send_command(
             f"EXEC Dial {quote(arguments)}", seconds_max=TALK_SECONDS_MAX
@@ -108,6 +112,20 @@ class AgiLeg:
         if status == "CANCEL":
             raise CallerHungUp
         return _RESULTS.get(status, DialResult.UNREACHABLE)
+
+    async def _queue(self, name: str, limit_seconds: int, wait_seconds: int) -> DialResult:
+        """Wait in a queue; two underscores hand the limit on to whichever agent answers."""
+        await self._do(f"SET VARIABLE __TALKMETER_LIMIT {limit_seconds}")
+        await self._do("SET VARIABLE QUEUESTATUS NONE")
+        arguments = f"{QUEUE_PREFIX}{name},c,,,{wait_seconds}"
+        waited = await self._request.send_command(
+            f"EXEC Queue {quote(arguments)}", seconds_max=TALK_SECONDS_MAX
+        )
+        if waited.code != 200 or waited.result not in {"0", "-1"}:
+            raise LegFailed("Queue did not run")
+        status = (await self._get("QUEUESTATUS")).data
+        # The agent hung up, or its limit did: the caller goes on, and hears what it cost.
+        return DialResult.TALKED if status == "CONTINUE" else DialResult.NO_ANSWER
 
     async def set_limit(self, seconds: float) -> None:
         """Let Asterisk hang this leg up after so many seconds from now."""
@@ -145,7 +163,13 @@ def _files(prompts: tuple[str, ...]) -> str:
     return "&".join(f"{PROMPT_FOLDER}/{prompt}" for prompt in prompts)
 
 
-def _dial_target(destination: str) -> str:
+def dial_target(destination: str) -> str:
+    """Write a destination as Dial and queues read it.
+
+    Raises:
+        LegFailed: it cannot be dialled.
+
+    """
     if _SIP.fullmatch(destination):
         return f"PJSIP/agents/{destination}"
     if match := _DEMO.fullmatch(destination):

@@ -12,6 +12,7 @@ import typer
 from billing.errors import BillingError
 from ivr.cli import (
     account,
+    agent,
     business,
     call,
     calls,
@@ -66,6 +67,7 @@ app.add_typer(calls.app, name="calls")
 catalog.app.command("agreements")(agreements)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(account.app, name="account")
+app.add_typer(agent.app, name="agent")
 report.app.command("statement")(statement)
 report.app.command("revenue")(business.revenue)
 report.app.command("callers")(business.callers)

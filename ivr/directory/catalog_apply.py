@@ -31,6 +31,7 @@ from ivr.directory.catalog_file import Catalog
 from ivr.directory.catalog_payouts import apply_payouts
 from ivr.directory.catalog_plans import apply_plans, apply_subscriptions
 from ivr.directory.model import Client, Did, Topic
+from ivr.directory.queues import apply_queues
 from ivr.directory.rows import Applied, Row, stored, write
 from ivr.directory.store import bump_stamp, lock_directory
 from ivr.tables import dids, topics
@@ -63,6 +64,7 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
             await _clients(connection, listed, now_us, applied)
             bonuses = await due_bonuses(connection, listed, applied)
             await apply_payouts(connection, catalog.payouts, applied)
+            await apply_queues(connection, catalog.queues, applied)
             await _dids(connection, catalog.dids, applied)
             await apply_accounts(connection, catalog, clock, applied)
             terms = {each.code: each.billing for each in catalog.accounts if each.billing}

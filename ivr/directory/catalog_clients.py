@@ -19,7 +19,8 @@ from ivr.directory.catalog_words import (
     truth,
     zone,
 )
-from ivr.directory.model import NUMBER, Access, Client, Destination, Did, Topic, parse_pin
+from ivr.directory.destinations import Destination
+from ivr.directory.model import NUMBER, Access, Client, Did, Topic, parse_pin
 from ivr.directory.rules import (
     LINE_FIELDS,
     TOPIC_FIELDS,
@@ -45,7 +46,9 @@ def read_client(
 ) -> tuple[Client, list[Did]]:
     """Read one client with its DIDs; what is wrong is noted, with something harmless in place."""
     fields = node.map(
-        frozenset({"title", "currency", "split", "fixed_fee", "referrers", "payout", "dids"})
+        frozenset(
+            {"title", "currency", "split", "fixed_fee", "referrers", "payout", "queues", "dids"}
+        )
     )
     money = kept_in(fields["currency"], currency)
     shares = with_fixed_fee(

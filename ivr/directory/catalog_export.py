@@ -26,6 +26,7 @@ from ivr.directory.catalog_parties import parties_document
 from ivr.directory.catalog_payouts import load_payouts, payout_document
 from ivr.directory.catalog_plans import load_plans, plan_document
 from ivr.directory.model import Client, Did, Directory, TariffVersion, parse_pin
+from ivr.directory.queues import queues_document
 from ivr.directory.rules import access_document, line_document, topic_document
 from ivr.directory.store import load_directory, load_planned
 
@@ -177,11 +178,13 @@ def _time(minute: int) -> str:
 
 def _client(directory: Directory, code: str, payout: PayoutTerms | None) -> Document:
     client = directory.clients[code]
+    listed = [queue for _, queue in sorted(directory.queues.items()) if queue.client == code]
     return {
         "title": client.title,
         "split": _split(client),
         **parties_document(client),
         **({"payout": payout_document(payout)} if payout else {}),
+        **({"queues": queues_document(listed)} if listed else {}),
         "dids": {
             did.number: _did(did)
             for did in sorted(directory.dids.values(), key=lambda did: did.number)

@@ -32,6 +32,7 @@ from ivr.directory.catalog_words import (
 )
 from ivr.directory.mistakes import CatalogInvalid
 from ivr.directory.model import ACCOUNT_NUMBER, NUMBER, PIN, Client, Did
+from ivr.directory.queues import Queue, read_queues
 from ivr.directory.yaml_reader import Node, read
 
 ROOT: Final = frozenset({"currency", "tariffs", "clients", "accounts", "plans"})
@@ -66,6 +67,7 @@ class Catalog:
     clients: tuple[Client, ...]
     dids: tuple[Did, ...]
     accounts: tuple[CatalogAccount, ...]
+    queues: tuple[Queue, ...] = ()
     payouts: Mapping[str, PayoutTerms] = field(default_factory=dict)
     plans: tuple[Plan, ...] = ()
 
@@ -89,11 +91,15 @@ def load_catalog(path: Path) -> Catalog:
     clients: list[Client] = []
     dids: list[Did] = []
     payouts: dict[str, PayoutTerms] = {}
+    queues: list[Queue] = []
     for code, node in fields["clients"].items():
         named(code, node)
         client, its_dids = read_client(code, node, money, priced, taken)
         clients.append(client)
         dids += its_dids
+        for queue in read_queues(code, node.at("queues")):
+            taken.take("queue", queue.name, node.at(f"queues.{queue.name}"))
+            queues.append(queue)
         if (terms := read_payout(node.at("payout"))) is not None:
             payouts[code] = terms
     plans = {name: read_plan(name, node, money) for name, node in fields["plans"].items()}
@@ -111,6 +117,7 @@ def load_catalog(path: Path) -> Catalog:
         dids=tuple(dids),
         accounts=tuple(accounts),
         payouts=payouts,
+        queues=tuple(queues),
         plans=tuple(plan for plan in plans.values() if plan is not None),
     )
 

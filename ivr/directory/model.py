@@ -12,52 +12,16 @@ from zoneinfo import ZoneInfo
 from billing.domain.agreements import Referrer, shares_at
 from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff
-from billing.errors import InvalidInput, UnknownTariff
+from billing.errors import UnknownTariff
 from billing.money import Micros
+from ivr.directory.destinations import Destination
+from ivr.directory.queues import Queue
 from ivr.directory.rules import LineRules, TopicRules
 
 NUMBER: Final = re.compile(r"\+?[0-9]{2,20}", re.ASCII)
 ACCOUNT_NUMBER: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
 PIN: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
 PINNED: Final = re.compile(r"([^@]+)@([1-9]\d{0,5})", re.ASCII)
-PORT_MAX: Final = 65_535
-DESTINATION_KINDS: Final = {
-    "sip": re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,128}(:\d{1,5})?", re.ASCII),
-    "demo": re.compile(r"agent", re.ASCII),
-    "queue": re.compile(r"[a-z0-9-]{1,64}", re.ASCII),
-    "phone": re.compile(r"\+[1-9]\d{6,14}", re.ASCII),
-    "voicemail": re.compile(r"[a-z0-9-]{1,64}", re.ASCII),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
-    """Where a topic leads: `sip:user@host:port`, `queue:name`, or `demo:agent`."""
-
-    kind: str
-    target: str
-
-    @staticmethod
-    def parse(text: str) -> Destination:
-        """Read `kind:target`; only characters that can do no harm in a dial string pass.
-
-        Raises:
-            InvalidInput: an unknown kind, or a target of another form.
-
-        """
-        kind, colon, target = text.partition(":")
-        pattern = DESTINATION_KINDS.get(kind)
-        if not colon or pattern is None:
-            raise InvalidInput(reason=f"begin with one of {', '.join(DESTINATION_KINDS)}")
-        match = pattern.fullmatch(target)
-        if match is None:
-            raise InvalidInput(reason=f"not a {kind}: destination")
-        if kind == "sip" and match[1] and not 0 < int(match[1][1:]) <= PORT_MAX:
-            raise InvalidInput(reason="not a port")
-        return Destination(kind=kind, target=target)
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.target}"
 
 
 def parse_pin(name: str) -> tuple[str, int | None]:
@@ -153,6 +117,9 @@ class Directory:
     phones: Mapping[str, str]
     numbers: Mapping[str, str]
     pins: Mapping[str, str]
+    queues: Mapping[str, Queue] = field(default_factory=dict)
+    # Agents that get no calls: (client, agent) to their state.
+    away: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def did(self, number: str) -> Did | None:
         """Find a DID; None when it is not ours."""

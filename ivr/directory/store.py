@@ -15,16 +15,9 @@ from billing.domain.tariffs import Tariff
 from billing.errors import UnknownTariff
 from billing.storage.ledger import shares_from_json
 from billing.storage.tables import accounts, clients, tariff_versions
-from ivr.directory.model import (
-    Access,
-    Client,
-    Destination,
-    Did,
-    Directory,
-    TariffVersion,
-    Topic,
-    parse_pin,
-)
+from ivr.directory.destinations import Destination
+from ivr.directory.model import Access, Client, Did, Directory, TariffVersion, Topic, parse_pin
+from ivr.directory.queues import load_away, load_queues
 from ivr.directory.rules import LineRules, TopicRules
 from ivr.tables import dids, directory_stamp, phones, pins, topics
 
@@ -92,6 +85,8 @@ async def load_directory(connection: AsyncConnection, now_us: int) -> Directory:
             )
         },
         pins={row.account: row.pin_hash for row in await connection.execute(select(pins))},
+        queues=await load_queues(connection),
+        away=await load_away(connection),
     )
 
 

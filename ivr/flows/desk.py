@@ -38,6 +38,7 @@ class Desk:
     slice_seconds: int
     ring_seconds: int
     account_calls_max: int = 3
+    has_queues: bool = False
 
 
 class CallEnds(Exception):

@@ -24,6 +24,7 @@ from ivr.calls.closing import StillOpen
 from ivr.calls.meter import FAREWELL_SECONDS
 from ivr.calls.registry import LineBusy
 from ivr.calls.states import CallEvent, CallState, EndReason
+from ivr.directory.destinations import Destination
 from ivr.directory.model import Did, Topic
 from ivr.flows import speech
 from ivr.flows.authenticate import authenticate
@@ -114,7 +115,7 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
     terms = _quote(call, did, topic, allowances, desk)
     call.take(CallEvent.TOPIC_CHOSEN)
     await agree_on_price(leg, call, did, terms, balance, allowances, desk)
-    await _hold(leg, call, terms, desk)
+    await _hold(leg, call, terms, topic, desk)
     return await _connect(leg, call, topic, desk)
 
 
@@ -138,7 +139,7 @@ async def _premium(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason:
         announced = desk.directory().tariff(did.rules.announced).tariff
         words = (*words, *speech.price(announced, announced.tiers))
     await leg.play(*words, Prompt.CONNECTING)
-    await _hold(leg, call, terms, desk)
+    await _hold(leg, call, terms, topic, desk)
     return await _connect(leg, call, topic, desk)
 
 
@@ -151,7 +152,7 @@ def _quote(
     call: Call, did: Did, topic: Topic, allowances: Sequence[Allowance], desk: Desk
 ) -> SessionTerms:
     """Fix the version of the price, what a plan pays first, and who gets which share."""
-    if topic.destination.kind not in CONNECTABLE:
+    if not _connectable(topic.destination, desk):
         raise CallEnds(EndReason.TOPIC_UNAVAILABLE)
     directory = desk.directory()
     version = directory.tariff(topic.tariff or did.tariff)
@@ -178,13 +179,16 @@ def _quote(
     )
 
 
-async def _hold(leg: CallLeg, call: Call, terms: SessionTerms, desk: Desk) -> None:
+async def _hold(leg: CallLeg, call: Call, terms: SessionTerms, topic: Topic, desk: Desk) -> None:
     """Hold the first slice, and let the switch end even a call that we forget."""
     call.terms = terms
+    wait_seconds = _waits(topic.destination, desk)
     # Both are queued before the writer wakes, so that one commit carries them.
     grant, began = await asyncio.gather(
         desk.charging.open(
-            terms, slice_seconds=desk.slice_seconds, expires_seconds=HOLD_SLACK_SECONDS
+            terms,
+            slice_seconds=desk.slice_seconds,
+            expires_seconds=HOLD_SLACK_SECONDS + wait_seconds,
         ),
         desk.store.begin(call),
         return_exceptions=True,
@@ -196,19 +200,45 @@ async def _hold(leg: CallLeg, call: Call, terms: SessionTerms, desk: Desk) -> No
     call.take_grant(grant)
     call.outages_before = desk.registry.outages
     call.take(CallEvent.HELD)
-    await leg.set_limit(desk.ring_seconds + call.limit_seconds + FAREWELL_SECONDS)
+    await leg.set_limit(wait_seconds + call.limit_seconds + FAREWELL_SECONDS)
+
+
+def _connectable(destination: Destination, desk: Desk) -> bool:
+    if destination.kind == "queue":
+        return desk.has_queues and destination.target in desk.directory().queues
+    return destination.kind in CONNECTABLE
+
+
+def _waits(destination: Destination, desk: Desk) -> int:
+    """Tell how long a caller may wait for an agent; nothing is charged for it."""
+    if destination.kind == "queue":
+        return desk.directory().queues[destination.target].wait_seconds
+    return desk.ring_seconds
 
 
 async def _connect(leg: CallLeg, call: Call, topic: Topic, desk: Desk) -> EndReason:
-    result = await leg.connect(
-        str(topic.destination),
-        limit_seconds=call.limit_seconds,
-        ring_seconds=desk.ring_seconds,
-    )
+    result = await _ring(leg, call, topic.destination, desk)
+    if result is not DialResult.TALKED and (other := _overflow(topic.destination, desk)):
+        await leg.set_limit(_waits(other, desk) + call.limit_seconds + FAREWELL_SECONDS)
+        result = await _ring(leg, call, other, desk)
     if result is not DialResult.TALKED:
         call.dial_ended_without_talk = True
         return EndReason.NO_AGENT
     return EndReason.AGENT_HUNG_UP
+
+
+async def _ring(leg: CallLeg, call: Call, destination: Destination, desk: Desk) -> DialResult:
+    return await leg.connect(
+        str(destination),
+        limit_seconds=call.limit_seconds,
+        ring_seconds=_waits(destination, desk),
+    )
+
+
+def _overflow(destination: Destination, desk: Desk) -> Destination | None:
+    if destination.kind != "queue":
+        return None
+    return desk.directory().queues[destination.target].overflow
 
 
 async def _conclude(call: Call, desk: Desk) -> Settlement | None:

@@ -18,6 +18,7 @@ from ivr.sandbox.fetch import AsteriskBinary
 STATIC: Final = Path(__file__).resolve().parent.parent.parent / "asterisk-conf"
 PROMPTS: Final = STATIC / "prompts"
 LANGUAGE: Final = "en"
+MUSIC: Final = PROMPTS / "music"
 AMI_USERNAME: Final = "talkmeter"
 
 
@@ -92,7 +93,13 @@ def write(home: Home, ports: Ports, binary: AsteriskBinary, *, prompts: Path = P
     (home.etc / "asterisk.conf").write_text(_asterisk_conf(home, binary), encoding="utf-8")
     data = home.root / "data"
     (data / "sounds" / LANGUAGE).mkdir(parents=True, exist_ok=True)
-    _link(data / "sounds" / LANGUAGE / "talkmeter", prompts / LANGUAGE)
+    sounds = data / "sounds" / LANGUAGE
+    _link(sounds / "talkmeter", prompts / LANGUAGE)
+    _link(sounds / "talkmeter-music", MUSIC)
+    # Asterisk itself counts callers in a queue aloud, by names of its own.
+    (sounds / "digits").mkdir(exist_ok=True)
+    for file in (prompts / LANGUAGE).glob("num-*.ulaw"):
+        _link(sounds / "digits" / file.name.removeprefix("num-"), file)
     for name in ("documentation", "static-http"):
         if (binary.data / name).exists():
             _link(data / name, binary.data / name)

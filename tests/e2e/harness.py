@@ -43,6 +43,7 @@ DID = "18005550100"
 SECURE_DID = "18005550200"
 SHORT_DID = "18005550300"
 PREMIUM_DID = "18005550400"
+QUEUE_DID = "18005550500"
 ALICE = "15551230001"
 BOB = "15551230002"
 POOR = "15551230003"
@@ -61,7 +62,21 @@ clients:
   acme:
     title: Acme
     split: {{provider: 30%, client: 70%}}
+    queues:
+      support:
+        agents: {{anna: "sip:agent@127.0.0.1:{agent_port}"}}
+        wrap_up: 1s
+      nobody:
+        wait: 5s
+        agents: {{john: "sip:agent@127.0.0.1:{dead_port}"}}
+        overflow: "demo:agent"
     dids:
+      "18005550500":
+        tariff: cent
+        access: {{trust_caller_id: true, pin: optional}}
+        topics:
+          1: {{name: Support, destination: "queue:support"}}
+          2: {{name: Nobody, destination: "queue:nobody"}}
       "18005550100":
         tariff: cent
         access: {{trust_caller_id: true, pin: optional}}
@@ -247,8 +262,12 @@ class Line:
 
     async def top_up(self, account: str, amount: str) -> None:
         """Add money from another process, as an operator at the command line does."""
+        await self.run("topup", account, amount, "--key", f"{time.time_ns()}")
+
+    async def run(self, *words: str) -> None:
+        """Run a command line beside the service."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ivr", "topup", account, amount, "--key", f"{time.time_ns()}",
+            sys.executable, "-m", "ivr", *words,
             cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         assert await process.wait() == 0
@@ -353,6 +372,7 @@ def _environment(settings: Settings, asterisk: PrivateAsterisk, log_level: str) 
         "TALKMETER_AMI_PORT": str(asterisk.ami_port),
         "TALKMETER_AMI_SECRET": asterisk.ami_secret,
         "TALKMETER_CEL_FILE": str(asterisk.home.cel),
+        "TALKMETER_QUEUES_FILE": str(asterisk.home.etc / "node" / "queues.conf"),
         "TALKMETER_WEB_PORT": str(settings.web_port),
         "TALKMETER_LOG_FORMAT": "json",
         "TALKMETER_LOG_LEVEL": log_level,

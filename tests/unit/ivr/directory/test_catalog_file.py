@@ -9,8 +9,9 @@ import pytest
 from billing.domain.splits import Share
 from billing.money import parse_amount
 from ivr.directory.catalog_file import Catalog, load_catalog
+from ivr.directory.destinations import Destination
 from ivr.directory.mistakes import CatalogInvalid
-from ivr.directory.model import Access, Destination
+from ivr.directory.model import Access
 
 ROOT = Path(__file__).parents[4]
 DEMO = ROOT / "ivr" / "sandbox" / "demo-catalog.yaml"
