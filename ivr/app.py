@@ -49,6 +49,7 @@ from ivr.flows import speech
 from ivr.flows.desk import Desk
 from ivr.flows.farewell import farewell
 from ivr.flows.support import support_line
+from ivr.sandbox.heard import Heard, HeardLeg
 from ivr.settings import Settings, SettingsError
 from ivr.supervision import Job, Jobs
 from ivr.telephony import CallLeg
@@ -92,7 +93,9 @@ class Service:
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
+async def running(
+    settings: Settings, *, clock: Clock | None = None, heard: Heard | None = None
+) -> AsyncIterator[Service]:
     """Build and start everything; on leaving, drain and close everything in reverse.
 
     The AMI account must be known (the private Asterisk's is filled in by its caller).
@@ -106,11 +109,11 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         books = await _books(stack, settings, clock)
-        lines = _lines(books, settings, clock)
+        lines = _lines(books, settings, clock, heard)
         agi = AgiServer(
             settings.agi_host,
             settings.agi_port,
-            on_call=_router(lines.desk),
+            on_call=_router(lines.desk, heard),
             node=settings.node,
             peers=frozenset(settings.agi_peers),
         )
@@ -156,7 +159,7 @@ async def _books(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Boo
     )
 
 
-def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
+def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) -> Lines:
     link = _ami_link(settings, clock)
     switch = AmiSwitch(link)
     registry = Registry(switch, calls_max=settings.calls_max)
@@ -172,7 +175,7 @@ def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
         clock=clock,
         slice_seconds=settings.slice_seconds,
         renew_seconds=settings.renew_seconds,
-        words=_notice_words,
+        words=_notice_words(heard),
     )
     recovery = Recovery(
         charging=charging,
@@ -215,9 +218,15 @@ def _lines(books: Books, settings: Settings, clock: Clock) -> Lines:
     return Lines(link=link, registry=registry, desk=desk, jobs=jobs)
 
 
-def _notice_words(call: Call, notice: Notice) -> tuple[str, ...]:
-    currency = call.terms.currency if call.terms else ""
-    return speech.notice(notice.left_seconds, notice.tier, currency)
+def _notice_words(heard: Heard | None) -> Callable[[Call, Notice], tuple[str, ...]]:
+    def words(call: Call, notice: Notice) -> tuple[str, ...]:
+        currency = call.terms.currency if call.terms else ""
+        said = speech.notice(notice.left_seconds, notice.tier, currency)
+        if heard:
+            heard("is whispered", said)
+        return said
+
+    return words
 
 
 def _web_deps(books: Books, lines: Lines, settings: Settings, clock: Clock) -> WebDeps:
@@ -290,8 +299,10 @@ def _phone_book(books: Books, settings: Settings) -> Callable[[str, str], Awaita
     return register
 
 
-def _router(desk: Desk) -> Callable[[CallLeg, str], Awaitable[None]]:
+def _router(desk: Desk, heard: Heard | None) -> Callable[[CallLeg, str], Awaitable[None]]:
     async def route(leg: CallLeg, path: str) -> None:
+        if heard:
+            leg = HeardLeg(leg, heard)
         await (farewell if path == "farewell" else support_line)(leg, desk)
 
     return route

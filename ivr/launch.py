@@ -20,6 +20,7 @@ from ivr.directory.catalog_file import load_catalog
 from ivr.migrations import current, upgrade
 from ivr.sandbox.asterisk import AsteriskFailed, PrivateAsterisk
 from ivr.sandbox.fetch import AsteriskMissing, ensure
+from ivr.sandbox.heard import Heard
 from ivr.settings import Settings, SettingsError
 
 DEMO_CATALOG: Final = Path(__file__).parent / "sandbox" / "demo-catalog.yaml"
@@ -38,7 +39,11 @@ class _Installation:
 
 @asynccontextmanager
 async def launched(
-    settings: Settings, progress: Progress, *, first_start: bool = False
+    settings: Settings,
+    progress: Progress,
+    *,
+    first_start: bool = False,
+    heard: Heard | None = None,
 ) -> AsyncIterator[Service]:
     """Start everything and wait until calls can come.
 
@@ -46,6 +51,7 @@ async def launched(
         settings: As loaded; what the private Asterisk decides is filled in here.
         progress: Told each slow step.
         first_start: Create an empty database and load the demo catalog into it.
+        heard: Told what callers hear.
 
     Raises:
         SettingsError: something is missing, taken or wrong; the text says what to do.
@@ -56,7 +62,7 @@ async def launched(
         await _private_asterisk(installation, progress)
     try:
         await _database(installation.settings, progress, create=first_start)
-        async with running(installation.settings) as service:
+        async with running(installation.settings, heard=heard) as service:
             await _linked(service)
             log.info("service ready", node=settings.node)
             progress("ready")

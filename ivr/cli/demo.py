@@ -29,7 +29,7 @@ def run() -> None:
 
 
 def demo(json: context.JsonFlag = False) -> None:
-    """Start everything, place one demo call, print it, stop."""
+    """Start everything, tour it in one call as its caller hears it, print what it cost, stop."""
     record = context.run(_demo())
     from ivr.cli.watch import print_record
 
@@ -58,11 +58,13 @@ async def _run() -> None:
 
 
 async def _demo() -> CallRecord:
+    from ivr.cli.tour import Teller, tour
     from ivr.launch import launched
 
-    settings = context.settings(log_level="warning")
-    async with launched(settings, progress, first_start=True) as service:
-        return await place_demo_call(service)
+    settings = context.settings(log_level="error")
+    teller = Teller()
+    async with launched(settings, progress, first_start=True, heard=teller.heard) as service:
+        return await tour(service, teller) or await place_demo_call(service)
 
 
 async def place_demo_call(service: Service) -> CallRecord:

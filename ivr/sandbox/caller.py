@@ -81,6 +81,8 @@ class Plan:
     pin: str | None = None
     account_number: str | None = None
     press: str | None = None
+    voucher: str | None = None
+    accept: str | None = None
     talk_seconds: float = 5.0
 
 
@@ -138,6 +140,8 @@ class SimulatedCaller:
             "pin": plan.pin and f"{plan.pin}#",
             "account": plan.account_number and f"{plan.account_number}#",
             "topic": plan.press,
+            "voucher": plan.voucher and f"{plan.voucher}#",
+            "price": plan.accept,
         }.get(seen.asking)
         if keys and seen.asking not in answered:
             answered.append(seen.asking)
