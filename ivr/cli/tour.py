@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ivr.sandbox.caller import Seen
 
 DID: Final = "18005550300"
-ACCOUNT: Final = "carol"
+ACCOUNT: Final = "tourist"
 ACCOUNT_NUMBER: Final = "100900"
 PIN: Final = "4713"
 FROM: Final = "15557770001"

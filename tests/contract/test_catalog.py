@@ -103,7 +103,9 @@ async def test_an_opening_balance_is_posted_once_and_the_books_are_right(
     await bring(engine, tmp_path, TEXT.replace('opening_balance: "20.00"', 'opening_balance: "30"'))
 
     opening = parse_amount("20")
-    assert await balances(engine) == {"alice": opening, "bob": 0, "funding": -opening}
+    assert await balances(engine) == {
+        "alice": opening, "bob": 0, "tourist": 0, "funding": -opening,
+    }  # fmt: skip
     assert all(check.ok for check in await verify(engine))
     async with engine.connect() as connection:
         rows = (await connection.execute(select(transfers))).all()
@@ -169,8 +171,8 @@ async def test_what_a_file_does_not_name_stays(engine: AsyncEngine, tmp_path: Pa
     await bring(engine, tmp_path, "currency: USD\ntariffs: {new: {tiers: [{price: 1/min}]}}\n")
 
     found = await directory(engine)
-    assert set(found.tariffs) == {"standard", "hourly", "full", "new"}
-    assert set(found.dids) == {"18005550100", "18005550200"}
+    assert set(found.tariffs) == {"standard", "hourly", "rising", "full", "new"}
+    assert set(found.dids) == {"18005550100", "18005550200", "18005550300"}
 
 
 async def test_account_numbers_are_kept_and_given_out_without_collision(
@@ -182,7 +184,9 @@ async def test_account_numbers_are_kept_and_given_out_without_collision(
     await bring(engine, tmp_path, wanted.replace(', number: "100002"', ""))
 
     found = await directory(engine)
-    assert found.numbers == {"100001": "alice", "100002": "ann", "100003": "bob"}
+    assert found.numbers == {
+        "100001": "alice", "100002": "ann", "100003": "bob", "100900": "tourist",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

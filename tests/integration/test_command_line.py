@@ -72,8 +72,9 @@ def test_accounts_are_opened_and_listed(state: Path) -> None:
     )
     listed = talkmeter(state, "account", "list", "--json")
 
-    assert json.loads(added.stdout)["number"] == "100003"
-    assert [item["account"] for item in json.loads(listed.stdout)] == ["alice", "bob", "carol"]
+    assert json.loads(added.stdout)["number"] == "100901"
+    names = [item["account"] for item in json.loads(listed.stdout)]
+    assert names == ["alice", "bob", "carol", "tourist"]
 
 
 def test_verify_proves_a_sound_ledger_and_names_what_breaks_one(state: Path) -> None:

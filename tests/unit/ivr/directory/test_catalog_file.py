@@ -105,7 +105,7 @@ def test_the_demo_catalog_has_what_the_demo_dials() -> None:
     assert destinations[1] == "sip:agent@127.0.0.1:5090"
     assert destinations[0] == destinations[3] == "demo:agent"
     assert line.access == Access(trust_caller_id=True, pin="optional")
-    assert [account.code for account in catalog.accounts] == ["alice", "bob"]
+    assert [account.code for account in catalog.accounts] == ["alice", "bob", "tourist"]
     assert catalog.accounts[0].opening_balance == parse_amount("20")
     assert catalog.accounts[1].credit_limit == parse_amount("100")
 
