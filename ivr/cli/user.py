@@ -1,4 +1,4 @@
-"""`talkmeter user`: add, list, passwd; and `token`, for programs that use the API."""
+"""`talkmeter user`: add, list, passwd, factor-off; and `token`, for programs that use the API."""
 
 from __future__ import annotations
 
@@ -76,6 +76,17 @@ def passwd(
         context.say(f"{login}  {password}   (printed once, keep it)")
     else:
         context.say(f"{login}: the password is changed, all sessions are ended")
+
+
+@app.command("factor-off")
+def factor_off(login: str, json: context.JsonFlag = False) -> None:
+    """Switch a user's second factor off (a lost phone); all sessions of the user end."""
+    if not context.run(_factor_off(context.settings(), login)):
+        context.fail(f"{login} has no second factor")
+    if json:
+        context.emit({"login": login, "second_factor": "off"})
+    else:
+        context.say(f"{login}: the second factor is off, all sessions are ended")
 
 
 @app.command()
@@ -185,6 +196,15 @@ async def _passwd(settings: Settings, login: str, password: str) -> None:
 
     async with database(settings) as engine:
         await set_password(engine, login, password_hash=hash_password(password))
+
+
+async def _factor_off(settings: Settings, login: str) -> bool:
+    from billing.clock import SystemClock
+    from ivr.cli.database import database
+    from ivr.web.factor.reset import reset_factor
+
+    async with database(settings) as engine:
+        return await reset_factor(engine, login, clock=SystemClock())
 
 
 async def _token(

@@ -18,6 +18,7 @@ from ivr.web.health import add_health, count_requests
 from ivr.web.portal import calls as portal_calls
 from ivr.web.portal import report
 from ivr.web.security import add_headers
+from ivr.web.settings import factor as settings_factor
 from ivr.web.settings import home as settings_home
 from ivr.web.settings import password as settings_password
 from ivr.web.settings import sessions as settings_sessions
@@ -40,6 +41,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *home.PAGES,
     *settings_home.PAGES,
     *settings_password.PAGES,
+    *settings_factor.PAGES,
     *settings_sessions.PAGES,
 )
 

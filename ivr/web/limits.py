@@ -26,6 +26,8 @@ WINDOW_SECONDS: Final = 900.0
 TRIES_PER_LOGIN: Final = 6
 TRIES_PER_ADDRESS: Final = 40
 TRIES_PER_DEVICE: Final = 12
+# From everywhere together: three codes of a million are right at any time.
+TRIES_PER_CODE: Final = 12
 BUCKETS_MAX: Final = 20_000
 DEVICE_ID_LENGTH: Final = 32
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import quote
 
 import structlog
 from aiohttp import web
 
 from ivr.web.agents import browser_name
+from ivr.web.factor.check import spend_code
+from ivr.web.factor.login import ask_for_code, code_page, drop_step, user_of_step
 from ivr.web.guard import Page, check_form, current_session, read_form, render
 from ivr.web.limits import device_cookie, network
 from ivr.web.problems import Refusal
@@ -100,6 +103,35 @@ async def log_in(request: web.Request) -> web.StreamResponse:
             problem="Login and password do not match.",
             status=403,
         )
+    async with running.reading() as connection:
+        factor = await running.factors.state(connection, user.id)
+    if factor.on:
+        kept = f"?next={quote(next_page, safe='')}" if NEXT.fullmatch(next_page) else ""
+        raise ask_for_code(request, user, address=f"/login/code{kept}")
+    return await _begin(request, running, user, next_page)
+
+
+async def show_code(request: web.Request) -> web.StreamResponse:
+    """Ask for the code of the second factor."""
+    user = await user_of_step(request)
+    if user is None or not read_cookie(request, LOGIN_COOKIE):
+        raise web.HTTPSeeOther("/")
+    return code_page(request, user, next_page=request.query.get("next", ""))
+
+
+async def check_code(request: web.Request) -> web.StreamResponse:
+    """Check the code and begin a session."""
+    running = web_of(request)
+    nonce = read_cookie(request, LOGIN_COOKIE)
+    await check_form(request, login_csrf(nonce, key=running.deps.web_key) if nonce else "")
+    user = await user_of_step(request)
+    if user is None:
+        raise web.HTTPSeeOther("/")
+    form = await read_form(request)
+    next_page = form.get("next", "")
+    if not await spend_code(request, user, form.get("code", "")):
+        problem = "This code is wrong, too old, or was used before."
+        return code_page(request, user, next_page=next_page, problem=problem, status=403)
     return await _begin(request, running, user, next_page)
 
 
@@ -144,6 +176,7 @@ async def _begin(
     device = device_cookie(user.login, key=running.deps.web_key)
     set_cookie(request, response, DEVICE_COOKIE, device, seconds=DEVICE_SECONDS)
     drop_cookie(request, response, LOGIN_COOKIE)
+    drop_step(request, response)
     raise response
 
 
@@ -162,3 +195,5 @@ def add_public(app: web.Application) -> None:
     """Register what needs no login."""
     app.router.add_get("/", front)
     app.router.add_post("/login", log_in)
+    app.router.add_get("/login/code", show_code)
+    app.router.add_post("/login/code", check_code)

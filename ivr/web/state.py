@@ -20,6 +20,7 @@ from billing.storage.writer import GroupWriter
 from billing.wallet import Wallet
 from ivr.directory.model import Directory
 from ivr.tables import audit_log
+from ivr.web.factor.store import Factors
 from ivr.web.limits import Limiter
 from ivr.web.live import LiveCalls
 from ivr.web.login_tries import LoginTries
@@ -67,6 +68,7 @@ class Web:
         self.sessions = Sessions(writer=deps.writer, clock=deps.clock)
         self.passwords = PasswordChecks()
         self.logins = LoginTries(engine=deps.engine, clock=deps.clock)
+        self.factors = Factors(engine=deps.engine, clock=deps.clock, key=deps.web_key)
         self.bearers = Limiter(deps.clock)
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
 

@@ -10,11 +10,13 @@ from aiohttp import web
 from ivr.web.guard import Page, render
 from ivr.web.scope import EVERYBODY, Who
 from ivr.web.state import web_of
+from ivr.web.users import find_user
 
 # What was done, as the address names it: nothing of the address is shown itself.
 DONE: Final = {
     "password": "Your password is changed. All other sessions are ended.",
     "session": "The session is ended.",
+    "factor-off": "The second factor is off.",
     "others": "All other sessions are ended.",
 }
 
@@ -31,8 +33,11 @@ async def settings_page(
     running = web_of(request)
     async with running.reading() as connection:
         sessions = await running.sessions.list(connection, who.login)
+        user = await find_user(connection, who.login)
+        factor = await running.factors.state(connection, user.id if user else 0)
     values = {
         "sessions": sessions,
+        "factor": factor,
         "errors": errors,
         "done": DONE.get(request.query.get("done", ""), ""),
     }

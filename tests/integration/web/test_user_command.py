@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from billing.storage.engine import create
+from ivr.web.factor import totp
+from ivr.web.factor.store import Factors
 from tests.site import Site, browser, log_in, served
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -78,6 +80,19 @@ async def test_a_token_opens_the_api_for_its_subject_alone(site: Site, tmp_path:
     assert (report.status, accounts.status) == (200, 403)
 
 
+async def test_a_second_factor_is_switched_off_for_who_lost_the_phone(site: Site, tmp_path: Path):
+    deps = site.deps
+    factors = Factors(engine=deps.engine, clock=deps.clock, key=deps.web_key)
+    secret = await factors.begin(1) or b""
+    await factors.confirm(1, totp.code_at(secret, totp.step_of(site.now_us())))
+    done = talkmeter(tmp_path, "factor-off", "olga", "--json")
+
+    async with served(site) as server, browser(server) as client:
+        answer = await log_in(client, "olga")
+    assert json.loads(done.stdout) == {"login": "olga", "second_factor": "off"}
+    assert answer.headers["Location"] == "/admin"
+
+
 @pytest.mark.parametrize(
     ("arguments", "typed", "code", "words"),
     [
@@ -92,6 +107,8 @@ async def test_a_token_opens_the_api_for_its_subject_alone(site: Site, tmp_path:
         (("add", "rita", "--password-file", "-"), "rita-1234567890\n", 1, "too easy to guess"),
         (("add", "x1", "--password-file", "/nowhere/x"), "", 1, "cannot be read"),
         (("passwd", "nobody"), "", 1, "there is no user 'nobody'"),
+        (("factor-off", "nobody"), "", 1, "there is no user 'nobody'"),
+        (("factor-off", "olga"), "", 1, "olga has no second factor"),
         (("token", "x y"), "", 1, "a name is 1 to 64"),
     ],
 )

@@ -1,0 +1,1 @@
+"""The second factor of a login: codes that change every 30 seconds, and recovery codes."""
