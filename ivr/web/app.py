@@ -10,7 +10,7 @@ from aiohttp import web
 
 from ivr.web import public
 from ivr.web.account import home
-from ivr.web.admin import account, accounts, calls, dashboard
+from ivr.web.admin import account, accounts, calls, dashboard, reports
 from ivr.web.api.mount import add_operations
 from ivr.web.errors import answer_errors
 from ivr.web.guard import Page, add_pages
@@ -37,6 +37,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *account.PAGES,
     *calls.PAGES,
     *report.PAGES,
+    *reports.PAGES,
     *portal_calls.PAGES,
     *home.PAGES,
     *settings_home.PAGES,

@@ -8,7 +8,7 @@ Colours come from the style sheet by class; every picture has the same facts bes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -21,6 +21,7 @@ LABEL_CHARACTER: Final = 13
 PLOT_TOP: Final = 20
 PLOT_BOTTOM: Final = 212
 LABELS_MAX: Final = 8
+NAME_MAX: Final = 13
 GRID_LINES: Final = 4
 DAILY_UP_TO: Final = 45
 WEEKLY_UP_TO: Final = 200
@@ -84,7 +85,39 @@ def chart(
     days: Mapping[date, Mapping[str, Micros]], *, kinds: Sequence[str], currency: str
 ) -> Chart:
     """Draw amounts per day, the parts named by `kinds` stacked from the bottom."""
-    groups = _groups(days, kinds)
+    return _draw(
+        _groups(days, kinds),
+        kinds=kinds,
+        write=lambda amount: f"{format_amount(amount)} {currency}",
+    )
+
+
+def bars_by_name(
+    rows: Sequence[tuple[str, Mapping[str, Micros]]], *, kinds: Sequence[str], unit: str
+) -> Chart:
+    """Draw one bar for each named row; counts come as millions, as amounts do.
+
+    Only the first rows get a bar, so that each stays wide enough to be seen.
+    """
+    groups = [
+        _Group(
+            title=name,
+            label=name if len(name) <= NAME_MAX else f"{name[: NAME_MAX - 1]}…",
+            amounts={kind: amounts.get(kind, 0) for kind in kinds},
+        )
+        for name, amounts in rows[:DAILY_UP_TO]
+    ]
+    decimals = 2 if unit.isupper() else 0
+    return _draw(
+        groups,
+        kinds=kinds,
+        write=lambda amount: f"{format_amount(amount, decimals_min=decimals)} {unit}",
+    )
+
+
+def _draw(
+    groups: Sequence[_Group], *, kinds: Sequence[str], write: Callable[[Micros], str]
+) -> Chart:
     highest = max((sum(group.amounts.values()) for group in groups), default=0)
     top = round_up(highest)
     grid = _grid(top)
@@ -93,9 +126,7 @@ def chart(
     every = -(-len(groups) // LABELS_MAX)
     bars = []
     for number, group in enumerate(groups):
-        facts = ", ".join(
-            f"{kind} {format_amount(group.amounts[kind])} {currency}" for kind in kinds
-        )
+        facts = ", ".join(f"{kind} {write(group.amounts[kind])}" for kind in kinds)
         bars.append(
             Bar(
                 x=round(left + number * step + step * 0.15, 2),
@@ -109,7 +140,7 @@ def chart(
         bars=tuple(bars),
         grid=grid,
         left=left,
-        summary=_summary(groups, kinds, currency),
+        summary=_summary(groups, kinds, write),
         empty=highest == 0,
     )
 
@@ -174,12 +205,9 @@ def _start(day: date, days: int) -> date:
     return day.replace(day=1)
 
 
-def _summary(groups: Sequence[_Group], kinds: Sequence[str], currency: str) -> str:
-    totals = (
-        f"{kind} {format_amount(sum(group.amounts[kind] for group in groups))} {currency}"
-        for kind in kinds
-    )
-    return f"Bar chart of {len(groups)} periods. In all: {', '.join(totals)}."
+def _summary(groups: Sequence[_Group], kinds: Sequence[str], write: Callable[[Micros], str]) -> str:
+    totals = (f"{kind} {write(sum(group.amounts[kind] for group in groups))}" for kind in kinds)
+    return f"Bar chart of {len(groups)} bars. In all: {', '.join(totals)}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
