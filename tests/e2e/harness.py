@@ -264,13 +264,15 @@ class Line:
         """Add money from another process, as an operator at the command line does."""
         await self.run("topup", account, amount, "--key", f"{time.time_ns()}")
 
-    async def run(self, *words: str) -> None:
-        """Run a command line beside the service."""
+    async def run(self, *words: str) -> str:
+        """Run a command line beside the service, and return what it prints."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ivr", *words,
-            cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL,
+            cwd=ROOT, env=self.environment, stdout=subprocess.PIPE,
         )  # fmt: skip
-        assert await process.wait() == 0
+        printed, _ = await process.communicate()
+        assert process.returncode == 0, printed
+        return printed.decode()
 
     def cel(self, call: CallRecord) -> float:
         """Talk seconds of the latest call as Asterisk wrote them down, read by hand."""
