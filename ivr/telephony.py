@@ -82,9 +82,12 @@ class CallLeg(Protocol):
         ...
 
     async def connect(
-        self, destination: str, *, limit_seconds: int, ring_seconds: int
+        self, destination: str, *, limit_seconds: int, ring_seconds: int, accept: bool = False
     ) -> DialResult:
         """Ring the destination (`sip:…`, `demo:…`) and let both talk until one hangs up.
+
+        With `accept` who answers must press 1 first, so that nobody talks to a voicemail; a
+        queue knows its agents and does not ask.
 
         `limit_seconds` is armed inside the switch on the agent's leg the moment it answers, so
         that talk ends then even when nobody of us is alive; `Switch.set_limit` moves it.

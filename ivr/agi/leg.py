@@ -94,13 +94,14 @@ class AgiLeg:
         return reply.data
 
     async def connect(
-        self, destination: str, *, limit_seconds: int, ring_seconds: int
+        self, destination: str, *, limit_seconds: int, ring_seconds: int, accept: bool = False
     ) -> DialResult:
         """Dial, with the limit armed on the agent's leg before the bridge."""
         if queue := _QUEUE.fullmatch(destination):
             return await self._queue(queue[1], limit_seconds, ring_seconds)
         target = dial_target(destination)
-        arguments = f"{target},{ring_seconds},U(talkmeter-agent^{limit_seconds})"
+        before = "talkmeter-accept" if accept else "talkmeter-agent"
+        arguments = f"{target},{ring_seconds},U({before}^{limit_seconds})"
         dialled = await self._request.send_command(
             f"EXEC Dial {quote(arguments)}", seconds_max=TALK_SECONDS_MAX
         )

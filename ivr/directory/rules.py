@@ -71,11 +71,15 @@ class LineRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicRules:
-    """Rules of a topic: a `hidden` one is not offered but can be pressed."""
+    """Rules of a topic: a `hidden` one is not offered but can be pressed.
+
+    With `accept` an agent presses 1 before it is put through, as on a mobile phone.
+    """
 
     opening: Opening = field(default_factory=Opening)
     hidden: bool = False
     enabled: bool = True
+    accept: bool = False
 
     def to_json(self) -> str:
         """Write what differs from the default."""
@@ -91,7 +95,7 @@ class TopicRules:
 LINE_FIELDS: Final = frozenset(
     {"hours", "holidays", "maximum_talk", "calls_max", "confirm_price", "carrier", "announced"}
 )
-TOPIC_FIELDS: Final = frozenset({"hours", "holidays", "hidden", "enabled"})
+TOPIC_FIELDS: Final = frozenset({"hours", "holidays", "hidden", "enabled", "accept"})
 
 
 def read_line_rules(nodes: Mapping[str, Node], spend_limit: Node) -> LineRules:
@@ -113,6 +117,7 @@ def read_topic_rules(nodes: Mapping[str, Node]) -> TopicRules:
         opening=_read_opening(nodes),
         hidden=nodes["hidden"].read(truth, default=False),
         enabled=nodes["enabled"].read(truth, default=True),
+        accept=nodes["accept"].read(truth, default=False),
     )
 
 
@@ -144,6 +149,8 @@ def topic_document(rules: TopicRules) -> Document:
         document["hidden"] = True
     if not rules.enabled:
         document["enabled"] = False
+    if rules.accept:
+        document["accept"] = True
     return document
 
 

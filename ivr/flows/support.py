@@ -217,21 +217,24 @@ def _waits(destination: Destination, desk: Desk) -> int:
 
 
 async def _connect(leg: CallLeg, call: Call, topic: Topic, desk: Desk) -> EndReason:
-    result = await _ring(leg, call, topic.destination, desk)
+    result = await _ring(leg, call, topic.destination, desk, accept=topic.rules.accept)
     if result is not DialResult.TALKED and (other := _overflow(topic.destination, desk)):
         await leg.set_limit(_waits(other, desk) + call.limit_seconds + FAREWELL_SECONDS)
-        result = await _ring(leg, call, other, desk)
+        result = await _ring(leg, call, other, desk, accept=topic.rules.accept)
     if result is not DialResult.TALKED:
         call.dial_ended_without_talk = True
         return EndReason.NO_AGENT
     return EndReason.AGENT_HUNG_UP
 
 
-async def _ring(leg: CallLeg, call: Call, destination: Destination, desk: Desk) -> DialResult:
+async def _ring(
+    leg: CallLeg, call: Call, destination: Destination, desk: Desk, *, accept: bool
+) -> DialResult:
     return await leg.connect(
         str(destination),
         limit_seconds=call.limit_seconds,
         ring_seconds=_waits(destination, desk),
+        accept=accept,
     )
 
 

@@ -47,13 +47,13 @@ class HeardLeg:
         return await self._leg.collect(*prompts, digits_max=digits_max, wait_seconds=wait_seconds)
 
     async def connect(
-        self, destination: str, *, limit_seconds: int, ring_seconds: int
+        self, destination: str, *, limit_seconds: int, ring_seconds: int, accept: bool = False
     ) -> DialResult:
         """Ring the destination and let both talk."""
         if destination.startswith("queue:"):
             self._tell("waits", ("queue-free",))
         return await self._leg.connect(
-            destination, limit_seconds=limit_seconds, ring_seconds=ring_seconds
+            destination, limit_seconds=limit_seconds, ring_seconds=ring_seconds, accept=accept
         )
 
     async def set_limit(self, seconds: float) -> None:

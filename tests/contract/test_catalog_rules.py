@@ -36,7 +36,7 @@ clients:
         confirm_price: true
         access: {trust_caller_id: true, pin: optional, spend_limit: "10.00"}
         topics:
-          1: {name: Billing, destination: "demo:agent", hidden: true}
+          1: {name: Billing, destination: "demo:agent", hidden: true, accept: true}
           2:
             name: Sales
             destination: "demo:agent"
@@ -74,6 +74,7 @@ async def test_rules_are_read_kept_and_written_back(engine: AsyncEngine, tmp_pat
     assert line.is_open(datetime(2026, 3, 4, 6, 30, tzinfo=UTC))  # 08:30 in Vilnius
     assert not line.is_open(datetime(2026, 12, 25, 12, tzinfo=UTC))
     assert line.is_open(datetime(2026, 12, 25, 9, tzinfo=UTC))
+    assert [topic.rules.accept for topic in line.topics] == [True, False]
     assert [topic.rules.enabled for topic in line.topics] == [True, False]
     assert (premium.rules.carrier, premium.rules.announced) == ("telco", "flat")
     assert (again.created, again.changed) == ([], [])

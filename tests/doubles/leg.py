@@ -104,7 +104,7 @@ class ScriptedLeg:
         return digits[:digits_max]
 
     async def connect(
-        self, destination: str, *, limit_seconds: int, ring_seconds: int
+        self, destination: str, *, limit_seconds: int, ring_seconds: int, accept: bool = False
     ) -> DialResult:
         self.dialled = (destination, limit_seconds)
         if self._talk_us is None:

@@ -77,6 +77,7 @@ clients:
         topics:
           1: {{name: Support, destination: "queue:support"}}
           2: {{name: Nobody, destination: "queue:nobody"}}
+          3: {{name: Mobile, destination: "sip:agent@127.0.0.1:{agent_port}", accept: true}}
       "18005550100":
         tariff: cent
         access: {{trust_caller_id: true, pin: optional}}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from billing.money import parse_amount
+from ivr.sandbox.agent import AgentPhone
 from tests.e2e import sipp
-from tests.e2e.harness import ALICE, PREMIUM_DID, SHORT_DID, STRANGER, Line
+from tests.e2e.harness import ALICE, PREMIUM_DID, QUEUE_DID, SHORT_DID, STRANGER, Line
 from tests.e2e.test_outcomes import hung_up_on
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(90)]
@@ -67,4 +69,32 @@ async def test_a_premium_line_takes_anybody_and_the_carrier_owes_the_payout(
     assert (record.account, record.end_reason) == ("telco", "agent_hung_up")
     assert record.cost == record.billed_seconds * parse_amount("0.01")
     assert await line.balance("telco") == -record.cost
+    await line.prove()
+
+
+@pytest.mark.parametrize("pressed", ["1", ""])
+async def test_an_agent_on_a_mobile_phone_presses_1_first_and_a_voicemail_costs_nothing(
+    line: Line, pressed: str
+) -> None:
+    async with AgentPhone(port=line.agent_port) as agent, line.phone(ALICE) as phone:
+        await phone.call(QUEUE_DID)
+        await line.log("asked", asking="topic")
+        await phone.press("3")
+        rung = await asyncio.wait_for(agent.calls.get(), 10)
+        await rung.answered.wait()
+        if pressed:
+            await asyncio.sleep(1)
+            await rung.audio.press(pressed)
+            await line.state("talking")
+            await asyncio.sleep(1)
+            await phone.hang_up()
+        else:
+            await hung_up_on(phone)
+
+    record = await line.ended(await line.only_call())
+    assert record.end_reason == ("caller_hung_up" if pressed else "no_agent")
+    assert (record.cost > 0) == bool(pressed)
+    if pressed:
+        assert record.talk_us / 1e6 == pytest.approx(line.cel(record), abs=0.05)
+        assert record.talk_us < 2_500_000
     await line.prove()
