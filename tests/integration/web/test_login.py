@@ -221,3 +221,16 @@ async def test_a_form_without_its_token_is_refused(server: TestServer, token: st
 
     assert answer.status == 403
     assert "Set-Cookie" not in answer.headers
+
+
+async def test_a_refused_login_is_logged_without_what_was_typed(
+    server: TestServer, capsys: pytest.CaptureFixture[str]
+):
+    async with browser(server) as client:
+        await log_in(client, "olga", "typed by mistake 1")
+        await log_in(client, "my-password-as-login", "typed by mistake 2")
+    printed = capsys.readouterr()
+
+    assert (printed.out + printed.err).count("login refused") == 2
+    assert "mistake" not in printed.out + printed.err
+    assert "my-password" not in printed.out + printed.err
