@@ -239,6 +239,7 @@ def _web_deps(books: Books, lines: Lines, settings: Settings, clock: Clock) -> W
         live=registry,
         clock=clock,
         pin_key=pin_key(settings),
+        voucher_key=voucher_key(settings),
         web_key=bytes.fromhex(secrets.read_or_make(settings.state_dir / "web.key")),
         cli_token=make_cli_token(settings.state_dir),
         proxies=frozenset(settings.web_proxies),

@@ -181,6 +181,7 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
             live=live,
             clock=desk.clock,
             pin_key=b"p" * 32,
+            voucher_key=b"v" * 32,
             web_key=b"w" * 32,
             cli_token=CLI_TOKEN,
             ready=lambda: ready,

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from ivr.web import public
 from ivr.web.account import home
-from ivr.web.admin import account, accounts, calls, dashboard, reports
+from ivr.web.admin import account, accounts, call, calls, dashboard, reports, vouchers
 from ivr.web.api.mount import add_operations
 from ivr.web.errors import answer_errors
 from ivr.web.guard import Page, add_pages
@@ -36,6 +36,8 @@ PAGES: Final[tuple[Page, ...]] = (
     *accounts.PAGES,
     *account.PAGES,
     *calls.PAGES,
+    *call.PAGES,
+    *vouchers.PAGES,
     *report.PAGES,
     *reports.PAGES,
     *portal_calls.PAGES,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from aiohttp import web
 from pydantic import model_validator
 
+from billing.refunds import Refunds
 from ivr.web.explain import explain, parties
 from ivr.web.fields import (
     PAGE_SIZE,
@@ -97,10 +99,22 @@ async def list_page(request: web.Request, who: Who, template: str) -> web.Respon
     )
 
 
-async def detail_page(request: web.Request, who: Who) -> web.Response:
-    """Show one call: what happened, what each line of its cost is, who got what."""
-    async with web_of(request).reading() as connection:
+async def detail_page(
+    request: web.Request,
+    who: Who,
+    *,
+    form: Mapping[str, object] | None = None,
+    status: int = 200,
+) -> web.Response:
+    """Show one call: what happened, what each line of its cost is, who got what, what went back.
+
+    `form` is that of a refund, for who may give one.
+    """
+    running = web_of(request)
+    async with running.reading() as connection:
         detail = await find_call(connection, who.scope, request.match_info["call_id"])
+    refunds = Refunds(engine=running.deps.engine, clock=running.deps.clock)
+    given = await refunds.of_session(detail.item.id)
     return render(
         request,
         "call.html",
@@ -112,7 +126,11 @@ async def detail_page(request: web.Request, who: Who) -> web.Response:
             "parties": parties(detail) if who.scope.sees_split else (),
             "stretches": _stretches(detail, now_us=web_of(request).now_us()),
             "width": TIMELINE_WIDTH,
+            "refunds": given,
+            "left": (detail.item.cost or 0) - sum(one.amount for one in given),
+            "form": form,
         },
+        status=status,
     )
 
 

@@ -52,6 +52,7 @@ class WebDeps:
     live: LiveCalls
     clock: Clock
     pin_key: bytes
+    voucher_key: bytes
     web_key: bytes
     cli_token: str = ""
     ready: Callable[[], Mapping[str, bool]] = dict

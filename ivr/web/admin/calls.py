@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from ivr.web.call_pages import CALL_PATH, detail_page, list_page, live_fragment
+from ivr.web.call_pages import CALL_PATH, list_page, live_fragment
 from ivr.web.guard import Page
 from ivr.web.problems import Refusal
 from ivr.web.scope import OPERATORS, Who
@@ -39,6 +39,5 @@ async def hang_up(request: web.Request, who: Who) -> web.StreamResponse:
 PAGES: Final = (
     Page(method="GET", path="/admin/calls", roles=OPERATORS, handler=show),
     Page(method="GET", path="/admin/calls/live", roles=OPERATORS, handler=live),
-    Page(method="GET", path=f"/admin/calls/{CALL_PATH}", roles=OPERATORS, handler=detail_page),
     Page(method="POST", path=f"/admin/calls/{CALL_PATH}/hangup", roles=OPERATORS, handler=hang_up),
 )
