@@ -45,7 +45,7 @@ async def confirm(request: web.Request, who: Who) -> web.StreamResponse:
 
 
 async def off(request: web.Request, who: Who) -> web.StreamResponse:
-    """Switch the factor off with password and code."""
+    """Switch the factor off with password and code; all other sessions end."""
     running = web_of(request)
     form = await read_form(request)
     user = await own_user(request, who)
@@ -55,6 +55,7 @@ async def off(request: web.Request, who: Who) -> web.StreamResponse:
         return await settings_page(request, who, errors={"off_code": WRONG_CODE})
     await running.factors.off(user.id)
     await running.note(who, "switch second factor off", who.login, before="on", after="off")
+    await running.sessions.end_others(who.login, kept=who.session)
     raise web.HTTPSeeOther("/settings?done=factor-off")
 
 

@@ -16,7 +16,7 @@ from ivr.web.users import find_user
 DONE: Final = {
     "password": "Your password is changed. All other sessions are ended.",
     "session": "The session is ended.",
-    "factor-off": "The second factor is off.",
+    "factor-off": "The second factor is off. All other sessions are ended.",
     "others": "All other sessions are ended.",
 }
 

@@ -181,18 +181,28 @@ async def test_switching_on_takes_the_password_and_ends_other_sessions(
     assert (here.status, there.status) == (200, 303)
 
 
-async def test_switching_off_takes_password_and_code(site: Site, server: TestServer):
-    async with browser(server, "alice") as client, browser(server) as later:
-        secret, _ = await _switch_on(site, client)
+async def test_switching_off_takes_password_and_code_and_ends_other_sessions(
+    site: Site, server: TestServer
+):
+    async with (
+        browser(server, "alice") as client,
+        browser(server) as other,
+        browser(server) as later,
+    ):
+        secret, codes = await _switch_on(site, client)
+        await log_in(other, "alice")
+        await _send_code(other, codes[0])
         code = _code(site, secret)
         answers = [
             await _post(client, "factor/off", off_password=PASSWORD, off_code="123"),
             await _post(client, "factor/off", off_password="wrong one", off_code=code),
             await _post(client, "factor/off", off_password=PASSWORD, off_code=code),
         ]
+        gone = await other.get("/account", allow_redirects=False)
         welcome = await log_in(later, "alice")
 
     assert [answer.status for answer in answers] == [422, 422, 303]
+    assert gone.status == 303
     assert welcome.headers["Location"] == "/account"
     assert (await _noted(site))[-1] == ("alice", "switch second factor off", "on", "off")
     async with site.desk.engine.connect() as connection:
