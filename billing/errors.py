@@ -25,6 +25,7 @@
     │   ├── SubscriptionExists
     │   ├── UsageStopped
     │   ├── CurrencyMismatch
+    │   ├── TooManyVouchers
     │   ├── HoldAlreadyResolved
     │   ├── HoldNotExpired
     │   ├── GrantExceeded
@@ -224,6 +225,13 @@ class UsageStopped(Refused):
 
     code = "usage_stopped"
     sentence = "usage of account {account} is refused: {reason}"
+
+
+class TooManyVouchers(Refused):
+    """An account tried too many codes that are no vouchers; it waits."""
+
+    code = "too_many_vouchers"
+    sentence = "account {account} tried too many vouchers; wait a while"
 
 
 class CurrencyMismatch(Refused):

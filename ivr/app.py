@@ -187,12 +187,13 @@ def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) 
         clock=clock,
         node=settings.node,
     )
+    gate = _pin_gate(books, settings, clock)
     vouchers = Vouchers(engine=books.engine, clock=clock, secret=voucher_key(settings))
     desk = Desk(
         directory=books.directory.current,
-        check_pin=_pin_gate(books, settings, clock),
+        check_pin=_pin_check(gate),
         register_phone=_phone_book(books, settings),
-        redeem=vouchers.redeem,
+        redeem=_redeemer(gate, vouchers),
         charging=charging,
         closing=closing,
         registry=registry,
@@ -271,20 +272,27 @@ def voucher_key(settings: Settings) -> bytes:
     return bytes.fromhex(secrets.read_or_make(settings.state_dir / "voucher.key"))
 
 
-def _pin_gate(
-    books: Books, settings: Settings, clock: Clock
-) -> Callable[[str | None, str, str], Awaitable[bool]]:
-    gate = PinGate(
+def _pin_gate(books: Books, settings: Settings, clock: Clock) -> PinGate:
+    return PinGate(
         books.engine,
         clock,
         key=pin_key(settings),
         hash_of=lambda account: books.directory.current().pin_hash(account),
     )
 
+
+def _pin_check(gate: PinGate) -> Callable[[str | None, str, str], Awaitable[bool]]:
     async def check(account: str | None, pin: str, caller: str) -> bool:
         return await gate.check(account, pin, caller=caller)
 
     return check
+
+
+def _redeemer(gate: PinGate, vouchers: Vouchers) -> Callable[[str, str], Awaitable[None]]:
+    async def redeem(account: str, code: str) -> None:
+        await gate.redeem(account, lambda: vouchers.redeem(account, code, actor="phone"))
+
+    return redeem
 
 
 def _phone_book(books: Books, settings: Settings) -> Callable[[str, str], Awaitable[bool]]:

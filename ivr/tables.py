@@ -128,6 +128,7 @@ calls = Table(
     Column("answered_us", BigInteger),  # talk began
     Column("ended_us", BigInteger),
     Column("end_reason", Text),
+    Column("rating", Integer),  # of the agent by the caller, 1 to 5
     # JSON: [[at_us, state], …]
     Column("timeline", Text, nullable=False, server_default="[]"),
     Index("ix_calls_started_us", "started_us"),

@@ -68,6 +68,13 @@ class CallStore:
         await self._writer.write(_INSERT, _row(call))
         self._inserted.add(call.id)
 
+    async def rate(self, call_id: str, rating: int) -> None:
+        """Keep what the caller thinks of the agent, 1 to 5."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(calls).where(calls.c.id == call_id).values(rating=rating)
+            )
+
     async def end(self, call: Call) -> None:
         """Write how a call ended; while the database is away, as soon as it is back."""
         row = _row(call)

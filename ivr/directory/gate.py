@@ -3,6 +3,7 @@
     account   5 failures in a day   the account waits 15 minutes, then twice as long each time
     caller    10 failures in a day  the same for a caller id; 30 for all who hide theirs
     line      300 in ten minutes    nobody gets in by PIN for a minute
+    voucher   10 wrong codes in a day lock an account's vouchers by phone the same way
 
 An attempt is counted before its PIN is compared, so that many at once get no more tries than one
 after the other. A locked account answers like a wrong PIN, after the same time.
@@ -11,7 +12,7 @@ after the other. A locked account answers like a wrong PIN, after the same time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
+from billing.errors import TooManyVouchers
 from billing.storage.engine import for_writing
 from ivr.directory.pins import verify_pin
 from ivr.tables import pin_failures
@@ -47,6 +49,7 @@ class _Limit:
 _LIMITS: Final = {
     "account": _Limit(failures=5),
     "caller": _Limit(failures=10),
+    "voucher": _Limit(failures=10),
     "line": _Limit(failures=300, window_us=10 * MINUTE_US, pause_us=MINUTE_US, doubles=False),
 }
 _HIDDEN_LIMIT: Final = _Limit(failures=30)
@@ -87,6 +90,20 @@ class PinGate:
         if right:
             await self._forgive(scopes)
         return right
+
+    async def redeem(self, account: str, use: Callable[[], Awaitable[object]]) -> None:
+        """Use a voucher by phone, unless this account guessed too often.
+
+        Raises:
+            TooManyVouchers: wait a while.
+            BillingError: the voucher cannot be used; that counts.
+
+        """
+        scopes = [("voucher", account)]
+        if await self._count(scopes):
+            raise TooManyVouchers(account=account)
+        await use()
+        await self._forgive(scopes)
 
     async def _count(self, scopes: list[tuple[str, str]]) -> str:
         """Count an attempt as failed until it is known better; returns what is locked, if any."""

@@ -55,6 +55,7 @@ class LineRules:
     calls_max: int | None = None
     spend_limit: Micros | None = None
     confirm_price: bool = False
+    ask_rating: bool = False
     carrier: str | None = None
     announced: str | None = None
 
@@ -93,7 +94,16 @@ class TopicRules:
 
 
 LINE_FIELDS: Final = frozenset(
-    {"hours", "holidays", "maximum_talk", "calls_max", "confirm_price", "carrier", "announced"}
+    {
+        "hours",
+        "holidays",
+        "maximum_talk",
+        "calls_max",
+        "confirm_price",
+        "ask_rating",
+        "carrier",
+        "announced",
+    }
 )
 TOPIC_FIELDS: Final = frozenset({"hours", "holidays", "hidden", "enabled", "accept"})
 
@@ -106,6 +116,7 @@ def read_line_rules(nodes: Mapping[str, Node], spend_limit: Node) -> LineRules:
         calls_max=nodes["calls_max"].read(_count, None),
         spend_limit=spend_limit.read(not_negative, 0) if spend_limit.given else None,
         confirm_price=nodes["confirm_price"].read(truth, default=False),
+        ask_rating=nodes["ask_rating"].read(truth, default=False),
         carrier=nodes["carrier"].read(form(CODE, "the code of an account"), "") or None,
         announced=nodes["announced"].text() or None,
     )
@@ -130,6 +141,8 @@ def line_document(rules: LineRules) -> Document:
         document["calls_max"] = rules.calls_max
     if rules.confirm_price:
         document["confirm_price"] = True
+    if rules.ask_rating:
+        document["ask_rating"] = True
     if rules.carrier:
         document["carrier"] = rules.carrier
     if rules.announced:

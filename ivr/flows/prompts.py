@@ -52,6 +52,7 @@ class Prompt(StrEnum):
     CONNECTING = "connecting"
     NO_AGENT = "no-agent"
     BEEP = "beep"
+    RATE_AGENT = "rate-agent"
     TIME_LEFT = "time-left"
     PRICE_RISES = "price-rises"
     TIME_ENDED = "time-ended"

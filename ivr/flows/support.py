@@ -37,6 +37,8 @@ from ivr.telephony import CallerHungUp, CallLeg, DialResult, LegFailed
 CONNECTABLE: Final = frozenset({"sip", "demo"})
 # Answering, ringing and the first slice fit into it many times over.
 HOLD_SLACK_SECONDS: Final = 300
+RATING_SECONDS: Final = 5.0
+RATINGS: Final = frozenset("12345")
 
 log = structlog.get_logger()
 
@@ -55,7 +57,7 @@ async def support_line(leg: CallLeg, desk: Desk) -> None:
         try:
             call.end_reason = await _serve(leg, call, desk)
             settlement = await _conclude(call, desk)
-            await _last_words(leg, call, settlement)
+            await _last_words(leg, call, settlement, desk)
         except (CallerHungUp, LegFailed):
             log.info("caller was gone before the last words")
         finally:
@@ -279,7 +281,7 @@ def _why_talk_ended(call: Call) -> EndReason:
     return call.refused or EndReason.TECHNICAL_PROBLEM
 
 
-async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None) -> None:
+async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None, desk: Desk) -> None:
     """Say why the call ends, or what it cost and what is left, and hang up."""
     if call.caller_gone:
         return
@@ -288,6 +290,8 @@ async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None) -
         await leg.play(Prompt.GOODBYE)
     elif settlement is not None:
         await leg.play(*_tell_cost(call.end_reason, settlement))
+        await _ask_rating(leg, call, desk)
+        await leg.play(Prompt.GOODBYE)
     elif words := LAST_WORDS.get(call.end_reason):
         if call.end_reason in {EndReason.LINE_BUSY, EndReason.LINE_CLOSED}:
             await leg.answer()
@@ -310,4 +314,16 @@ def _tell_cost(reason: EndReason, settlement: Settlement) -> tuple[str, ...]:
         words = (Prompt.MONEY_ENDED, *words)
     if reason is EndReason.TIME_LIMIT:
         words = (Prompt.TIME_ENDED, *words)
-    return (*words, Prompt.GOODBYE)
+    return words
+
+
+async def _ask_rating(leg: CallLeg, call: Call, desk: Desk) -> None:
+    """Let the caller rate the agent, where the line wants to know."""
+    did = desk.directory().did(call.facts.did)
+    if did is None or not did.rules.ask_rating:
+        return
+    call.ask("rating")
+    answer = await leg.collect(Prompt.RATE_AGENT, digits_max=1, wait_seconds=RATING_SECONDS)
+    call.ask("")
+    if answer in RATINGS:
+        await desk.store.rate(call.id, int(answer))

@@ -56,6 +56,7 @@ KNOWN: Final[Mapping[str, tuple[int, str]]] = {
     "user_exists": (409, "The user exists already"),
     "refused": (409, "Refused"),
     "insufficient_funds": (409, "There is not enough money"),
+    "too_many_vouchers": (429, "Too many wrong vouchers"),
     "account_blocked": (409, "The account is blocked"),
     "account_exists": (409, "The account exists already"),
     "currency_mismatch": (409, "The account is kept in another currency"),

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.clock import ManualClock
+from billing.errors import TooManyVouchers, UnknownVoucher
 from ivr.directory.gate import PinGate
 from ivr.directory.pins import hash_pin
 
@@ -124,3 +125,23 @@ async def test_the_whole_line_pauses_when_it_is_under_attack(
 
     assert not locked
     assert await gate.check("bob", "4711", caller="15551230001")
+
+
+async def test_ten_wrong_vouchers_lock_an_accounts_vouchers_by_phone(
+    gate: PinGate, clock: ManualClock
+) -> None:
+    async def wrong() -> None:
+        raise UnknownVoucher
+
+    async def right() -> str:
+        return "money"
+
+    for _ in range(10):
+        with pytest.raises(UnknownVoucher):
+            await gate.redeem("alice", wrong)
+
+    with pytest.raises(TooManyVouchers):
+        await gate.redeem("alice", right)
+    await gate.redeem("bob", right)
+    clock.advance(15 * MINUTE + 1)
+    await gate.redeem("alice", right)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from billing.domain.notation import parse_days
 from billing.domain.tariffs import Window
 from billing.money import parse_amount
 from ivr.directory.model import Access
 from ivr.directory.rules import LineRules, Opening, TopicRules
+from ivr.tables import calls
 from tests.doubles.leg import ScriptedLeg
 from tests.stage import Stage, topic
 
@@ -172,3 +174,19 @@ async def test_an_account_has_so_many_calls_at_once(stage: Stage) -> None:
 
     assert record.end_reason == "line_busy"
     assert leg.heard == ["line-busy"]
+
+
+@pytest.mark.parametrize(("pressed", "rating"), [("5", 5), ("9", None), ("", None)])
+async def test_a_caller_may_rate_the_agent_after_the_talk(
+    stage: Stage, pressed: str, rating: int | None
+) -> None:
+    stage.change(rules=LineRules(ask_rating=True))
+    leg = ScriptedLeg(stage.switch, digits=["1", pressed], talk_us=1_000_000)
+
+    record = await stage.play(leg)
+
+    async with stage.books.engine.connect() as connection:
+        kept = await connection.scalar(select(calls.c.rating).where(calls.c.id == record.call_id))
+    assert kept == rating
+    assert leg.heard.index("call-cost") < leg.heard.index("rate-agent")
+    assert leg.heard[-1] == "goodbye"
