@@ -10,7 +10,17 @@ from aiohttp import web
 
 from ivr.web import public
 from ivr.web.account import home
-from ivr.web.admin import account, accounts, call, calls, dashboard, reports, vouchers
+from ivr.web.admin import (
+    account,
+    accounts,
+    call,
+    calls,
+    clients,
+    dashboard,
+    reports,
+    tariffs,
+    vouchers,
+)
 from ivr.web.api.mount import add_operations
 from ivr.web.errors import answer_errors
 from ivr.web.guard import Page, add_pages
@@ -38,6 +48,8 @@ PAGES: Final[tuple[Page, ...]] = (
     *calls.PAGES,
     *call.PAGES,
     *vouchers.PAGES,
+    *tariffs.PAGES,
+    *clients.PAGES,
     *report.PAGES,
     *reports.PAGES,
     *portal_calls.PAGES,

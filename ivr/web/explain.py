@@ -64,14 +64,15 @@ def explain(detail: CallDetail) -> Explanation | None:
         talk_us=item.talk_us,
         charged_seconds=charge.talk_seconds,
         billed_seconds=charge.billed_seconds,
-        lines=_lines(charge, tariff),
+        lines=lines_of(charge, tariff),
         cost=charge.cost,
         agrees=charge.cost == item.cost,
         notes=tuple(_notes(charge, tariff, begun=begun - covered, covered=covered)),
     )
 
 
-def _lines(charge: Charge, tariff: Tariff) -> tuple[Line, ...]:
+def lines_of(charge: Charge, tariff: Tariff) -> tuple[Line, ...]:
+    """Name the summands of a cost; they add up to it."""
     lines = []
     if charge.setup_fee:
         lines.append(_fee("Setup fee", charge.setup_fee))
