@@ -8,8 +8,6 @@ from typing import Annotated, Final
 
 from aiohttp import web
 from pydantic import Field
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.notation import format_price
 from billing.domain.rating import Charge, RateTable
@@ -17,7 +15,6 @@ from billing.domain.sessions import parts_of
 from billing.domain.splits import Part
 from billing.domain.tariffs import Tariff
 from billing.money import Micros
-from billing.storage.tables import tariff_versions
 from ivr.directory.model import Client
 from ivr.web import grid
 from ivr.web.curves import Curve, curve
@@ -28,10 +25,10 @@ from ivr.web.guard import Page, render
 from ivr.web.lists import read_filter
 from ivr.web.pictures import round_up
 from ivr.web.portal.report import PARTIES
+from ivr.web.queries.tariffs import Version, list_versions
 from ivr.web.scope import OPERATORS, Who
 from ivr.web.state import web_of
 
-VERSIONS_MAX: Final = 500
 MINUTES_MAX: Final = 60
 WHOLE: Final = "revenue"
 
@@ -43,21 +40,6 @@ class SimulatorForm(PageInput):
     one: OptionalLine = None
     two: OptionalLine = None
     client: OptionalCode = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A stored version of a tariff."""
-
-    name: str
-    version: int
-    in_force_us: int
-    tariff: Tariff
-
-    @property
-    def label(self) -> str:
-        """How lines and topics name it."""
-        return f"{self.name}@{self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +58,7 @@ async def show(request: web.Request, who: Who) -> web.Response:
     running = web_of(request)
     form = read_filter(request, SimulatorForm)
     async with running.reading() as connection:
-        versions = await _versions(connection)
+        versions = await list_versions(connection)
     clients = running.deps.directory().clients
     client = clients.get(form.value.client or "") or next(iter(clients.values()), None)
     chosen = _chosen(versions, form.value)
@@ -96,24 +78,6 @@ async def show(request: web.Request, who: Who) -> web.Response:
         "versions": _grid(versions),
     }
     return render(request, "admin/tariffs.html", who, values)
-
-
-async def _versions(connection: AsyncConnection) -> list[Version]:
-    columns = tariff_versions.c
-    rows = await connection.execute(
-        select(columns.name, columns.version, columns.in_force_us, columns.body)
-        .order_by(columns.name, columns.version.desc())
-        .limit(VERSIONS_MAX)
-    )
-    return [
-        Version(
-            name=row.name,
-            version=row.version,
-            in_force_us=row.in_force_us,
-            tariff=Tariff.from_json(row.body),
-        )
-        for row in rows
-    ]
 
 
 def _chosen(versions: Sequence[Version], form: SimulatorForm) -> list[Version]:
