@@ -159,12 +159,23 @@ class Payouts:
         return await self._move(payout_id, PayoutStatus.PAID, actor=actor)
 
     async def list_payouts(
-        self, *, status: PayoutStatus | None = None, after: str = "", limit: int = 100
+        self,
+        *,
+        status: PayoutStatus | None = None,
+        party: AccountRef | None = None,
+        after: str = "",
+        limit: int = 100,
     ) -> list[Payout]:
         """List payouts, oldest first; `after` is the last id of the page before."""
         query = select(payouts).where(payouts.c.id > after).order_by(payouts.c.id)
         if status is not None:
             query = query.where(payouts.c.status == status)
+        if party is not None:
+            query = query.where(
+                payouts.c.kind == party.kind,
+                payouts.c.code == party.code,
+                payouts.c.currency == party.currency,
+            )
         async with self._engine.connect() as connection:
             rows = await connection.execute(query.limit(min(limit, PAGE_MAX)))
             return [_payout(row) for row in rows]

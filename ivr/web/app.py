@@ -17,6 +17,7 @@ from ivr.web.admin import (
     calls,
     clients,
     dashboard,
+    payouts,
     reports,
     tariffs,
     vouchers,
@@ -26,6 +27,7 @@ from ivr.web.errors import answer_errors
 from ivr.web.guard import Page, add_pages
 from ivr.web.health import add_health, count_requests
 from ivr.web.portal import calls as portal_calls
+from ivr.web.portal import payouts as portal_payouts
 from ivr.web.portal import report
 from ivr.web.security import add_headers
 from ivr.web.settings import factor as settings_factor
@@ -50,6 +52,8 @@ PAGES: Final[tuple[Page, ...]] = (
     *vouchers.PAGES,
     *tariffs.PAGES,
     *clients.PAGES,
+    *payouts.PAGES,
+    *portal_payouts.PAGES,
     *report.PAGES,
     *reports.PAGES,
     *portal_calls.PAGES,
