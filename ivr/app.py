@@ -222,7 +222,7 @@ def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) 
 def _notice_words(heard: Heard | None) -> Callable[[Call, Notice], tuple[str, ...]]:
     def words(call: Call, notice: Notice) -> tuple[str, ...]:
         currency = call.terms.currency if call.terms else ""
-        said = speech.notice(notice.left_seconds, notice.tier, currency)
+        said = speech.notice(notice.left_seconds, notice.tier, currency, call.language)
         if heard:
             heard("is whispered", said)
         return said

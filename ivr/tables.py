@@ -86,6 +86,13 @@ agents_away = Table(
     PrimaryKeyConstraint("client", "agent"),
 )
 
+account_languages = Table(
+    "account_languages",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("language", Text, nullable=False),
+)
+
 # Wrong PINs on the phone line, and until when nobody may try (`ivr.directory.gate`).
 pin_failures = Table(
     "pin_failures",

@@ -74,6 +74,10 @@ class CallLeg(Protocol):
         """Speak digits one by one."""
         ...
 
+    async def speak(self, language: str) -> None:
+        """Speak in this language from now on (ISO 639)."""
+        ...
+
     async def collect(self, *prompts: str, digits_max: int, wait_seconds: float) -> str:
         """Speak and listen: the first digit stops the prompts; `#` ends the input early.
 

@@ -19,6 +19,7 @@ from billing.domain.tariffs import Tariff, Tier
 from ivr.agi.leg import PROMPT_FOLDER
 from ivr.ami import cel
 from ivr.flows import speech
+from ivr.flows.numbers import number
 from ivr.flows.prompts import LAST_WORDS, NAMED_TOPICS, Prompt, topic_prompt
 from ivr.sandbox import configure
 from ivr.sandbox.fetch import AsteriskMissing, ensure
@@ -378,7 +379,7 @@ def spoken_names() -> set[str]:
     """Every name that a flow or the dialplan can ask for."""
     names: set[str] = {*Prompt, *LAST_WORDS.values()}
     for value in (*range(1200), 999_999_999, -7, 12_345_678):
-        names.update(speech.number(value))
+        names.update(number(value, "en"))
     for currency in (*speech.SPOKEN_CURRENCIES, "CHF"):
         for cents in (0, 1, 2, 100, 101, 250, -150):
             names.update(speech.money(cents * speech.MICROS_PER_CENT, currency))

@@ -28,6 +28,7 @@ DID_HEADERS: Final = ("agi_arg_1", "agi_dnid", "agi_extension")
 _PROMPT = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 _SIP = re.compile(r"sip:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,128}(?::\d{1,5})?", re.ASCII)
 _DEMO = re.compile(r"demo:([a-z]{1,32})", re.ASCII)
+_LANGUAGE = re.compile(r"[a-z]{2}", re.ASCII)
 _QUEUE = re.compile(r"queue:([a-z0-9-]{1,64})", re.ASCII)
 _DIGITS = re.compile(r"[0-9*#]*", re.ASCII)
 
@@ -82,6 +83,12 @@ class AgiLeg:
     async def say_digits(self, digits: str) -> None:
         """Speak digits one by one."""
         await self.play(*(f"num-{digit}" for digit in digits if digit.isdecimal()))
+
+    async def speak(self, language: str) -> None:
+        """Let Asterisk look for sounds in the folder of this language first."""
+        if not _LANGUAGE.fullmatch(language):
+            raise LegFailed("not a language")
+        await self._do(f"SET VARIABLE CHANNEL(language) {language}")
 
     async def collect(self, *prompts: str, digits_max: int, wait_seconds: float) -> str:
         """Speak and listen; the first digit stops the prompts, `#` ends the input early."""

@@ -100,6 +100,7 @@ class Call:
     proved: bool = False
     # The carrier pays for it, and the caller pays the carrier.
     premium: bool = False
+    language: str = "en"
     talk: Talk = field(default_factory=Talk)
     adopted: bool = False
     caller_gone: bool = False

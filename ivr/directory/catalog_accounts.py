@@ -20,7 +20,7 @@ from billing.wallet import next_number
 from ivr.directory.catalog_file import Catalog, CatalogAccount
 from ivr.directory.pins import hash_pin, verify_pin
 from ivr.directory.rows import Applied, Row, stored, write
-from ivr.tables import phones, pins
+from ivr.tables import account_languages, phones, pins
 
 POSTS_PER_BATCH: Final = 256
 _IS_CALLER: Final = accounts.c.kind == "caller"
@@ -202,3 +202,16 @@ async def apply_pins(
         old = before.get(code)
         applied.note(f"PIN of {code}", before=old, after=wanted.get(code, old))
     await write(connection, pins, "account", wanted=wanted, before=before)
+
+
+async def apply_languages(
+    connection: AsyncConnection, listed: Iterable[CatalogAccount], applied: Applied
+) -> None:
+    """Keep in which language accounts are spoken to; what the file does not say stays."""
+    wanted: dict[str, Row] = {
+        each.code: {"language": each.language} for each in listed if each.language
+    }
+    before = await stored(connection, account_languages.c.account, wanted, ("language",))
+    for code, row in wanted.items():
+        applied.note(f"language of {code}", before=before.get(code), after=row)
+    await write(connection, account_languages, "account", wanted=wanted, before=before)

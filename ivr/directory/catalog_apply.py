@@ -21,6 +21,7 @@ from ivr.directory.apply_tariffs import apply_tariffs, refuse_unknown_versions
 from ivr.directory.catalog_accounts import (
     CatalogConflict,
     apply_accounts,
+    apply_languages,
     apply_phones,
     apply_pins,
     hash_pins,
@@ -75,6 +76,7 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
                 raise CatalogConflict(f"{others[0]}; use `talkmeter subscription change`")
             await apply_phones(connection, catalog.accounts, applied)
             await apply_pins(connection, hashes, applied)
+            await apply_languages(connection, catalog.accounts, applied)
             if applied.created or applied.changed:
                 await bump_stamp(connection)
     finally:

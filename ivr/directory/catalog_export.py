@@ -106,6 +106,11 @@ async def _accounts(
                 "phones": phones[row.code],
                 **({"billing": billing_document(terms[row.code])} if row.code in terms else {}),
                 **({"plan": having[row.code]} if row.code in having else {}),
+                **(
+                    {"language": directory.languages[row.code]}
+                    if row.code in directory.languages
+                    else {}
+                ),
             },
         )
         for row in rows

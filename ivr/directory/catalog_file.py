@@ -33,6 +33,7 @@ from ivr.directory.catalog_words import (
 from ivr.directory.mistakes import CatalogInvalid
 from ivr.directory.model import ACCOUNT_NUMBER, NUMBER, PIN, Client, Did
 from ivr.directory.queues import Queue, read_queues
+from ivr.directory.rules import LANGUAGES
 from ivr.directory.yaml_reader import Node, read
 
 ROOT: Final = frozenset({"currency", "tariffs", "clients", "accounts", "plans"})
@@ -52,6 +53,7 @@ class CatalogAccount:
     pin: str | None
     billing: BillingTerms | None = None
     plan: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ def _account(
                 "pin",
                 "billing",
                 "plan",
+                "language",
             }
         )
     )
@@ -163,6 +166,7 @@ def _account(
         pin=fields["pin"].read(form(PIN, "4 to 12 digits, in quotes"), "") or None,
         billing=read_billing(fields["billing"], postpaid=mode == "postpaid"),
         plan=plan,
+        language=fields["language"].read(one_of(*LANGUAGES), "") or None,
     )
 
 

@@ -118,6 +118,7 @@ class Directory:
     numbers: Mapping[str, str]
     pins: Mapping[str, str]
     queues: Mapping[str, Queue] = field(default_factory=dict)
+    languages: Mapping[str, str] = field(default_factory=dict)
     # Agents that get no calls: (client, agent) to their state.
     away: Mapping[tuple[str, str], str] = field(default_factory=dict)
 

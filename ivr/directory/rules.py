@@ -23,10 +23,11 @@ from billing.domain.tariffs import Window, is_holiday
 from billing.errors import InvalidInput
 from billing.ids import CODE
 from billing.money import Micros, format_amount
-from ivr.directory.catalog_words import form, not_negative, truth
+from ivr.directory.catalog_words import form, not_negative, one_of, truth
 from ivr.directory.yaml_reader import Node
 
 CALLS_MAX: Final = 100_000
+LANGUAGES: Final = ("en", "de", "es", "ru")
 Document = dict[str, Any]  # Any: YAML and JSON values
 
 
@@ -56,6 +57,8 @@ class LineRules:
     spend_limit: Micros | None = None
     confirm_price: bool = False
     ask_rating: bool = False
+    # The first is the line's own; a caller may choose among several.
+    languages: tuple[str, ...] = ()
     carrier: str | None = None
     announced: str | None = None
 
@@ -67,7 +70,8 @@ class LineRules:
     def from_json(text: str) -> LineRules:
         """Read what `to_json` wrote."""
         body = json.loads(text)
-        return LineRules(**{**body, "opening": _opening(body)})
+        languages = tuple(body.get("languages", ()))
+        return LineRules(**{**body, "opening": _opening(body), "languages": languages})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,7 @@ LINE_FIELDS: Final = frozenset(
         "calls_max",
         "confirm_price",
         "ask_rating",
+        "languages",
         "carrier",
         "announced",
     }
@@ -117,6 +122,9 @@ def read_line_rules(nodes: Mapping[str, Node], spend_limit: Node) -> LineRules:
         spend_limit=spend_limit.read(not_negative, 0) if spend_limit.given else None,
         confirm_price=nodes["confirm_price"].read(truth, default=False),
         ask_rating=nodes["ask_rating"].read(truth, default=False),
+        languages=tuple(
+            child.read(one_of(*LANGUAGES), "en") for child in nodes["languages"].list()
+        ),
         carrier=nodes["carrier"].read(form(CODE, "the code of an account"), "") or None,
         announced=nodes["announced"].text() or None,
     )
@@ -143,6 +151,8 @@ def line_document(rules: LineRules) -> Document:
         document["confirm_price"] = True
     if rules.ask_rating:
         document["ask_rating"] = True
+    if rules.languages:
+        document["languages"] = list(rules.languages)
     if rules.carrier:
         document["carrier"] = rules.carrier
     if rules.announced:

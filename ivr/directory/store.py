@@ -19,7 +19,7 @@ from ivr.directory.destinations import Destination
 from ivr.directory.model import Access, Client, Did, Directory, TariffVersion, Topic, parse_pin
 from ivr.directory.queues import load_away, load_queues
 from ivr.directory.rules import LineRules, TopicRules
-from ivr.tables import dids, directory_stamp, phones, pins, topics
+from ivr.tables import account_languages, dids, directory_stamp, phones, pins, topics
 
 STAMP_ROW = 1
 
@@ -87,6 +87,9 @@ async def load_directory(connection: AsyncConnection, now_us: int) -> Directory:
         pins={row.account: row.pin_hash for row in await connection.execute(select(pins))},
         queues=await load_queues(connection),
         away=await load_away(connection),
+        languages={
+            row.account: row.language for row in await connection.execute(select(account_languages))
+        },
     )
 
 

@@ -47,7 +47,7 @@ async def agree_on_price(
     if not covered and balance.mode == "prepaid":
         balance = await _enough(leg, call, terms, balance, desk)
     call.ceiling_seconds = _ceiling(call, did, terms)
-    words = _price(terms, balance, covered, call.ceiling_seconds)
+    words = _price(call, terms, balance, covered)
     if not did.rules.confirm_price:
         await leg.play(*words, Prompt.CONNECTING)
         return
@@ -75,19 +75,17 @@ def _ceiling(call: Call, did: Did, terms: SessionTerms) -> int | None:
     return min(limits, default=None)
 
 
-def _price(
-    terms: SessionTerms, balance: Balance, covered: int, ceiling: int | None
-) -> tuple[str, ...]:
+def _price(call: Call, terms: SessionTerms, balance: Balance, covered: int) -> tuple[str, ...]:
     words: tuple[str, ...] = ()
     if covered:
-        words = (Prompt.PLAN_PAYS, *speech.duration(covered))
+        words = (Prompt.PLAN_PAYS, *speech.duration(covered, call.language))
     lasts = terms.table.affordable_seconds(balance.spendable, seconds_max=LASTS_SECONDS_MAX)
     if lasts >= terms.table.first_seconds:
         if covered:
             words = (*words, Prompt.PLAN_THEN)
-        words = (*words, *speech.price(terms.table.tariff, terms.table.tiers))
-        if balance.mode == "prepaid" and lasts < (ceiling or LASTS_SECONDS_MAX):
-            words = (*words, Prompt.BALANCE_LASTS, *speech.duration(lasts))
+        words = (*words, *speech.price(terms.table.tariff, terms.table.tiers, call.language))
+        if balance.mode == "prepaid" and lasts < (call.ceiling_seconds or LASTS_SECONDS_MAX):
+            words = (*words, Prompt.BALANCE_LASTS, *speech.duration(lasts, call.language))
     elif not covered:
         raise CallEnds(EndReason.BALANCE_TOO_SMALL)
     return words
@@ -115,5 +113,7 @@ async def _enough(
             continue
         balance = await desk.charging.balance(call.account)
         prompt = Prompt.ENTER_VOUCHER
-        await leg.play(Prompt.BALANCE_IS, *speech.money(balance.spendable, balance.currency))
+        await leg.play(
+            Prompt.BALANCE_IS, *speech.money(balance.spendable, balance.currency, call.language)
+        )
     return balance

@@ -107,6 +107,11 @@ NAMED_TOPICS: Final = frozenset(
 )
 
 
+def language_question(place: int) -> str:
+    """Name the recording that every language has of "for this language, press this digit"."""
+    return f"language-{place}"
+
+
 def topic_prompt(*, digit: int, name: str) -> str:
     """Name the recording that announces a topic."""
     slug = name.strip().lower()

@@ -29,6 +29,7 @@ from ivr.directory.model import Did, Topic
 from ivr.flows import speech
 from ivr.flows.authenticate import authenticate
 from ivr.flows.desk import CallEnds, Desk
+from ivr.flows.language import choose_language
 from ivr.flows.menu import choose_topic
 from ivr.flows.price import agree_on_price
 from ivr.flows.prompts import LAST_WORDS, Prompt
@@ -99,6 +100,7 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
     if not desk.registry.link_up.is_set():
         # Without the link no slice could be extended: better no talk than one cut short.
         raise CallEnds(EndReason.TECHNICAL_PROBLEM)
+    await choose_language(leg, call, did, desk)
     if did.kind == "premium":
         return await _premium(leg, call, did, desk)
     call.account = await authenticate(leg, call, did, desk)
@@ -113,7 +115,9 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
     if balance.currency != desk.directory().client(did.client).currency:
         raise CallEnds(EndReason.OTHER_CURRENCY)
     call.take(CallEvent.MENU_OPENED)
-    topic = await choose_topic(leg, call, did, _tell_balance(balance), now=desk.clock.now())
+    topic = await choose_topic(
+        leg, call, did, _tell_balance(balance, call.language), now=desk.clock.now()
+    )
     terms = _quote(call, did, topic, allowances, desk)
     call.take(CallEvent.TOPIC_CHOSEN)
     await agree_on_price(leg, call, did, terms, balance, allowances, desk)
@@ -139,15 +143,15 @@ async def _premium(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason:
     words: tuple[str, ...] = (Prompt.PREMIUM_PRICE,)
     if did.rules.announced:
         announced = desk.directory().tariff(did.rules.announced).tariff
-        words = (*words, *speech.price(announced, announced.tiers))
+        words = (*words, *speech.price(announced, announced.tiers, call.language))
     await leg.play(*words, Prompt.CONNECTING)
     await _hold(leg, call, terms, topic, desk)
     return await _connect(leg, call, topic, desk)
 
 
-def _tell_balance(balance: Balance) -> tuple[str, ...]:
+def _tell_balance(balance: Balance, language: str) -> tuple[str, ...]:
     lead = Prompt.BALANCE_IS if balance.mode == "prepaid" else Prompt.CAN_SPEND
-    return (Prompt.WELCOME, lead, *speech.money(balance.spendable, balance.currency))
+    return (Prompt.WELCOME, lead, *speech.money(balance.spendable, balance.currency, language))
 
 
 def _quote(
@@ -289,7 +293,7 @@ async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None, d
     if settlement is not None and call.premium:
         await leg.play(Prompt.GOODBYE)
     elif settlement is not None:
-        await leg.play(*_tell_cost(call.end_reason, settlement))
+        await leg.play(*_tell_cost(call.end_reason, settlement, call.language))
         await _ask_rating(leg, call, desk)
         await leg.play(Prompt.GOODBYE)
     elif words := LAST_WORDS.get(call.end_reason):
@@ -300,15 +304,15 @@ async def _last_words(leg: CallLeg, call: Call, settlement: Settlement | None, d
     await leg.hang_up()
 
 
-def _tell_cost(reason: EndReason, settlement: Settlement) -> tuple[str, ...]:
+def _tell_cost(reason: EndReason, settlement: Settlement, language: str) -> tuple[str, ...]:
     words: tuple[str, ...] = ()
     if settlement.covered_seconds:
-        words = (Prompt.PLAN_PAID, *speech.duration(settlement.covered_seconds))
+        words = (Prompt.PLAN_PAID, *speech.duration(settlement.covered_seconds, language))
     if settlement.cost or not words:
-        cost = speech.cost(settlement.cost, settlement.currency)
+        cost = speech.cost(settlement.cost, settlement.currency, language)
         words = (*words, Prompt.CALL_COST, *cost)
     if settlement.balance_after is not None:
-        left = speech.money(settlement.balance_after, settlement.currency)
+        left = speech.money(settlement.balance_after, settlement.currency, language)
         words = (*words, Prompt.BALANCE_LEFT, *left)
     if reason is EndReason.BALANCE_SPENT:
         words = (Prompt.MONEY_ENDED, *words)

@@ -18,6 +18,7 @@ from ivr.sandbox.fetch import AsteriskBinary
 STATIC: Final = Path(__file__).resolve().parent.parent.parent / "asterisk-conf"
 PROMPTS: Final = STATIC / "prompts"
 LANGUAGE: Final = "en"
+LANGUAGE_LETTERS: Final = 2
 MUSIC: Final = PROMPTS / "music"
 AMI_USERNAME: Final = "talkmeter"
 
@@ -92,17 +93,21 @@ def write(home: Home, ports: Ports, binary: AsteriskBinary, *, prompts: Path = P
         secrets.write(home.etc / "node" / name, text)
     (home.etc / "asterisk.conf").write_text(_asterisk_conf(home, binary), encoding="utf-8")
     data = home.root / "data"
-    (data / "sounds" / LANGUAGE).mkdir(parents=True, exist_ok=True)
-    sounds = data / "sounds" / LANGUAGE
-    _link(sounds / "talkmeter", prompts / LANGUAGE)
-    _link(sounds / "talkmeter-music", MUSIC)
-    # Asterisk itself counts callers in a queue aloud, by names of its own.
-    (sounds / "digits").mkdir(exist_ok=True)
-    for file in (prompts / LANGUAGE).glob("num-*.ulaw"):
-        _link(sounds / "digits" / file.name.removeprefix("num-"), file)
+    for folder in sorted(each for each in prompts.iterdir() if len(each.name) == LANGUAGE_LETTERS):
+        _sounds(data / "sounds" / folder.name, folder)
     for name in ("documentation", "static-http"):
         if (binary.data / name).exists():
             _link(data / name, binary.data / name)
+
+
+def _sounds(sounds: Path, prompts: Path) -> None:
+    """Show Asterisk the recordings of one language."""
+    (sounds / "digits").mkdir(parents=True, exist_ok=True)
+    _link(sounds / "talkmeter", prompts)
+    _link(sounds / "talkmeter-music", MUSIC)
+    # Asterisk itself counts callers in a queue aloud, by names of its own.
+    for file in prompts.glob("num-*.ulaw"):
+        _link(sounds / "digits" / file.name.removeprefix("num-"), file)
 
 
 def node_files(ports: Ports, secret: str) -> dict[str, str]:

@@ -41,6 +41,10 @@ class HeardLeg:
         """Speak digits one by one."""
         await self._leg.say_digits(digits)
 
+    async def speak(self, language: str) -> None:
+        """Speak in this language from now on."""
+        await self._leg.speak(language)
+
     async def collect(self, *prompts: str, digits_max: int, wait_seconds: float) -> str:
         """Speak and listen."""
         self._tell("is asked", prompts)

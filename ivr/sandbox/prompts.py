@@ -21,7 +21,10 @@ VOICES: Final = {
     "en": (
         ["flite", "-voice", "slt", "--setf", "duration_stretch=0.84"],
         ["espeak-ng", "-v", "en-us"],
-    )
+    ),
+    "de": (["espeak-ng", "-v", "de"],),
+    "es": (["espeak-ng", "-v", "es"],),
+    "ru": (["espeak-ng", "-v", "ru"],),
 }
 TEXT_MAX: Final = 500
 NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
@@ -100,9 +103,9 @@ def _synthesise(language: str, text: str, raw: Path) -> None:
 
 
 def main() -> None:
-    """Make all languages."""
+    """Make the named languages, or all."""
     try:
-        for language in VOICES:
+        for language in sys.argv[1:] or VOICES:
             make(language)
     except PromptsFailed as error:
         print(f"prompts: {error}", file=sys.stderr)

@@ -85,6 +85,7 @@ class ScriptedLeg:
         self.answered = False
         self.finished = False
         self.limit: float | None = None
+        self.language = "en"
         self.dialled: tuple[str, int] | None = None
 
     async def answer(self) -> None:
@@ -95,6 +96,9 @@ class ScriptedLeg:
 
     async def say_digits(self, digits: str) -> None:
         self.heard += [f"num-{digit}" for digit in digits]
+
+    async def speak(self, language: str) -> None:
+        self.language = language
 
     async def collect(self, *prompts: str, digits_max: int, wait_seconds: float) -> str:
         self.heard += prompts

@@ -44,6 +44,7 @@ SECURE_DID = "18005550200"
 SHORT_DID = "18005550300"
 PREMIUM_DID = "18005550400"
 QUEUE_DID = "18005550500"
+TWO_TONGUES_DID = "18005550600"
 ALICE = "15551230001"
 BOB = "15551230002"
 POOR = "15551230003"
@@ -99,6 +100,12 @@ clients:
         access: {{trust_caller_id: true, pin: optional}}
         topics:
           1: {{name: Billing, destination: "sip:agent@127.0.0.1:{agent_port}"}}
+      "18005550600":
+        tariff: cent
+        languages: [en, de]
+        access: {{trust_caller_id: true, pin: optional}}
+        topics:
+          0: {{name: Operator, destination: "demo:agent"}}
       "18005550400":
         kind: premium
         carrier: telco
@@ -109,7 +116,8 @@ clients:
 accounts:
   telco: {{mode: postpaid, credit_limit: "1000.00"}}
   alice: {{phones: ["15551230001"], pin: "471100", number: "100001", opening_balance: "20.00"}}
-  bob: {{mode: postpaid, credit_limit: "9.00", phones: ["15551230002"], pin: "471200"}}
+  bob:
+    {{language: de, mode: postpaid, credit_limit: "9.00", phones: ["15551230002"], pin: "471200"}}
   poor: {{phones: ["15551230003"], pin: "471300", number: "100003", opening_balance: "0.08"}}
   planned: {{phones: ["15551230004"], plan: seconds, opening_balance: "5.00"}}
   euro: {{phones: ["15551230005"], currency: EUR, opening_balance: "5.00"}}
@@ -120,12 +128,13 @@ plans:
 
 def short_prompts(folder: Path, *, prompt_seconds: float = 0.05) -> Path:
     """Prompts of 50 ms each: the flow is the same, the tests are quick."""
-    target = folder / "prompts" / "en"
-    target.mkdir(parents=True)
-    for name in texts(PROMPTS / "en.txt"):
-        seconds = 20 if name.startswith("demo-agent") else prompt_seconds
-        (target / f"{name}.ulaw").write_bytes(b"\xff" * int(8000 * seconds))
-    return target.parent
+    for language in ("en", "de"):
+        target = folder / "prompts" / language
+        target.mkdir(parents=True)
+        for name in texts(PROMPTS / f"{language}.txt"):
+            seconds = 20 if name.startswith("demo-agent") else prompt_seconds
+            (target / f"{name}.ulaw").write_bytes(b"\xff" * int(8000 * seconds))
+    return folder / "prompts"
 
 
 @dataclass

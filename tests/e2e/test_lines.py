@@ -10,7 +10,16 @@ import pytest
 from billing.money import parse_amount
 from ivr.sandbox.agent import AgentPhone
 from tests.e2e import sipp
-from tests.e2e.harness import ALICE, PREMIUM_DID, QUEUE_DID, SHORT_DID, STRANGER, Line
+from tests.e2e.harness import (
+    ALICE,
+    BOB,
+    PREMIUM_DID,
+    QUEUE_DID,
+    SHORT_DID,
+    STRANGER,
+    TWO_TONGUES_DID,
+    Line,
+)
 from tests.e2e.test_outcomes import hung_up_on
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(90)]
@@ -97,4 +106,27 @@ async def test_an_agent_on_a_mobile_phone_presses_1_first_and_a_voicemail_costs_
     if pressed:
         assert record.talk_us / 1e6 == pytest.approx(line.cel(record), abs=0.05)
         assert record.talk_us < 2_500_000
+    await line.prove()
+
+
+@pytest.mark.parametrize(
+    ("number", "pressed", "language"), [(ALICE, "2", "de"), (ALICE, "1", "en"), (BOB, "", "de")]
+)
+async def test_a_caller_is_spoken_to_in_its_own_language(
+    line: Line, number: str, pressed: str, language: str
+) -> None:
+    async with line.phone(number) as phone:
+        await phone.call(TWO_TONGUES_DID)
+        if pressed:
+            await line.log("asked", asking="language")
+            await phone.press(pressed)
+        chosen = await line.log("language chosen")
+        await line.log("asked", asking="topic")
+        await phone.press("0")
+        await line.state("talking")
+        await phone.hang_up()
+
+    record = await line.ended(await line.only_call())
+    assert chosen["language"] == language
+    assert record.end_reason == "caller_hung_up"
     await line.prove()
