@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.charging import Charging
 from billing.clock import Clock, SystemClock
+from billing.documents import Issuer
 from billing.errors import InvalidInput
 from billing.ids import new_id
 from billing.journal import Journal
@@ -243,6 +244,11 @@ def _web_deps(books: Books, lines: Lines, settings: Settings, clock: Clock) -> W
         voucher_key=voucher_key(settings),
         web_key=bytes.fromhex(secrets.read_or_make(settings.state_dir / "web.key")),
         cli_token=make_cli_token(settings.state_dir),
+        issuer=Issuer(
+            title=settings.provider_title,
+            address=settings.provider_address,
+            details=settings.provider_details,
+        ),
         proxies=frozenset(settings.web_proxies),
         ready=lambda: {
             "asterisk": registry.link_up.is_set(),

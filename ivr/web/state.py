@@ -15,6 +15,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
+from billing.documents import Issuer
 from billing.errors import LedgerUnavailable
 from billing.storage.writer import GroupWriter
 from billing.wallet import Wallet
@@ -55,6 +56,7 @@ class WebDeps:
     voucher_key: bytes
     web_key: bytes
     cli_token: str = ""
+    issuer: Issuer = field(default_factory=lambda: Issuer(title="Talkmeter"))
     ready: Callable[[], Mapping[str, bool]] = dict
     proxies: frozenset[str] = frozenset()
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
