@@ -121,6 +121,8 @@ async def test_no_page_is_wider_than_the_screen(site: Site, page: Page, width: i
     for path in (
         "/admin", "/admin/calls", f"/admin/calls/{call_id}", "/admin/accounts",
         "/admin/accounts/alice", "/admin/new-account", "/admin/report", "/admin/nowhere",
+        "/admin/reports?by=topic", "/admin/tariffs", "/admin/clients", "/admin/plans",
+        "/admin/vouchers", "/admin/invoices", "/admin/payouts",
     ):  # fmt: skip
         await page.goto(path)
         spare = await page.evaluate(
@@ -130,6 +132,15 @@ async def test_no_page_is_wider_than_the_screen(site: Site, page: Page, width: i
             too_wide.append((path, spare))
 
     assert not too_wide
+
+
+async def test_the_simulator_follows_the_minutes_without_a_click(site: Site, page: Page):
+    await site.call(talk_seconds=60)
+    await _log_in(page, "olga")
+    await page.goto("/admin/tariffs")
+    await page.get_by_label("Minutes, 0 to 60").fill("12")
+
+    await expect(page.locator("#simulated")).to_contain_text("12 min cost 11.00")
 
 
 async def test_a_client_downloads_the_report_it_sees(site: Site, page: Page):
