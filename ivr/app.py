@@ -56,6 +56,7 @@ from ivr.supervision import Job, Jobs
 from ivr.telephony import CallLeg
 from ivr.web.app import WebDeps, serving
 from ivr.web.tokens import make_cli_token
+from ivr.web.webhooks.sender import Sender
 
 DRAIN_POLL_SECONDS: Final = 0.1
 
@@ -126,6 +127,9 @@ async def running(
                 "directory": books.directory.run,
                 "journal": books.charging.replay_journal,
                 "subscriptions": lambda: renew_for_ever(books.engine, clock),
+                "webhooks": Sender(
+                    books.engine, clock, allow_private=settings.webhooks_allow_private
+                ).run,
                 "fees": lambda: charge_for_ever(books.writer, books.directory.current, clock),
             }
         )

@@ -59,6 +59,8 @@ class Settings(BaseModel):
     provider_details: str = ""
 
     calls_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    # Webhooks reach public addresses only, unless the clients' servers stand in our own network.
+    webhooks_allow_private: bool = False
     # Where Asterisk includes its queues from; without it topics with queues are not available.
     queues_file: Path | None = None
     account_calls_max: Annotated[int, Field(ge=1, le=1_000)] = 3

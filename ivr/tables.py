@@ -16,6 +16,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -91,6 +92,36 @@ account_languages = Table(
     metadata,
     Column("account", Text, primary_key=True),
     Column("language", Text, nullable=False),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("client", Text, ForeignKey("clients.code"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),  # signs what is sent
+    Column("enabled", Boolean, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),  # calls that ended until then are delivered
+    Column("created_us", BigInteger, nullable=False),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("webhook", Text, ForeignKey("webhooks.id"), nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),  # pending | delivered | failed
+    Column("attempts", Integer, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("reason", Text),
+    Column("tried_us", BigInteger),
+    Column("created_us", BigInteger, nullable=False),
+    UniqueConstraint("webhook", "event_id"),
+    Index("ix_webhook_deliveries_state_next_us", "state", "next_us"),
 )
 
 # Wrong PINs on the phone line, and until when nobody may try (`ivr.directory.gate`).

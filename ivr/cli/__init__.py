@@ -30,6 +30,7 @@ from ivr.cli import (
     usage,
     user,
     voucher,
+    webhook,
 )
 from ivr.cli.agreements import agreements
 from ivr.cli.forecast import forecast
@@ -68,6 +69,7 @@ catalog.app.command("agreements")(agreements)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(account.app, name="account")
 app.add_typer(agent.app, name="agent")
+app.add_typer(webhook.app, name="webhook")
 report.app.command("statement")(statement)
 report.app.command("revenue")(business.revenue)
 report.app.command("callers")(business.callers)

@@ -1,0 +1,202 @@
+"""Webhooks against a receiver of our own: signed, once, again until heard, and never inside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from sqlalchemy import insert, update
+
+from billing.clock import microseconds_of
+from billing.errors import InvalidInput
+from billing.storage.engine import create
+from billing.storage.tables import clients
+from ivr.migrations import upgrade
+from ivr.tables import calls, webhooks
+from ivr.web.webhooks import outbox
+from ivr.web.webhooks.sender import Guard, Sender, sign
+from tests.books import Desk, open_desk
+
+MINUTE = 60
+
+
+@dataclass
+class Receiver:
+    """A client's server: answers with `status`, and keeps what it heard."""
+
+    url: str = ""
+    status: int = 204
+    heard: list[tuple[str, str, str]] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        headers = request.headers
+        self.heard.append(
+            (headers["Talkmeter-Event"], headers["Talkmeter-Signature"], await request.text())
+        )
+        return web.Response(status=self.status, headers={"Location": "/other"})
+
+
+@dataclass
+class Post:
+    """A desk with a webhook, and somebody who sends."""
+
+    desk: Desk
+    receiver: Receiver
+    hook: outbox.Webhook
+    guard: Guard
+
+    async def ended(self, call_id: str, client: str = "acme") -> None:
+        now_us = microseconds_of(self.desk.clock.now())
+        row = {
+            "id": call_id, "node": "n", "boot": "b", "channel": "c", "uniqueid": call_id,
+            "did": "18005550100", "client": client, "caller": "1", "state": "ended",
+            "started_us": now_us - 1, "ended_us": now_us, "end_reason": "agent_hung_up",
+        }  # fmt: skip
+        async with self.desk.engine.begin() as connection:
+            await connection.execute(insert(calls), row)
+
+    async def send(self) -> int:
+        await outbox.collect(self.desk.engine, clock=self.desk.clock)
+        sender = Sender(self.desk.engine, self.desk.clock, allow_private=True)
+        async with aiohttp.ClientSession() as session:
+            return await sender.send_due(session, self.guard)
+
+    async def states(self) -> list[tuple[str, int, str]]:
+        rows = await outbox.list_deliveries(self.desk.engine, self.hook.id)
+        return [(row["state"], row["attempts"], row["reason"]) for row in rows]
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    application = web.Application()
+    application.router.add_post("/hook", receiver.handle)
+    async with TestServer(application) as server:
+        receiver.url = str(server.make_url("/hook"))
+        yield receiver
+
+
+@pytest.fixture
+async def post(tmp_path: Path) -> AsyncIterator[Post]:
+    engine = create(f"sqlite+aiosqlite:///{tmp_path}/talkmeter.db")
+    await upgrade(engine)
+    async with open_desk(engine, tmp_path) as desk, listening() as receiver:
+        row = {"code": "acme", "title": "Acme", "currency": "USD", "shares": "[]", "created_us": 0}
+        async with engine.begin() as connection:
+            await connection.execute(insert(clients), row)
+        hook = await outbox.add_webhook(engine, "acme", receiver.url, clock=desk.clock)
+        desk.clock.advance(1)
+        yield Post(desk, receiver, hook, Guard(allow_private=True))
+    await engine.dispose()
+
+
+async def test_a_call_that_ended_is_told_once_and_signed(post: Post) -> None:
+    await post.ended("call-1")
+    await post.ended("call-2", client="acme")
+
+    tried = [await post.send(), await post.send()]
+
+    event, signature, body = post.receiver.heard[0]
+    at, _, found = signature.removeprefix("t=").partition(",v1=")
+    assert tried == [2, 0]
+    assert event == "call.ended"
+    assert found == sign(post.hook.secret, int(at), body)
+    assert '"end_reason":"agent_hung_up"' in body
+    assert await post.states() == [("delivered", 1, "HTTP 204")] * 2
+
+
+async def test_calls_of_others_and_of_before_are_not_told(post: Post) -> None:
+    await post.ended("call-1")
+    async with post.desk.engine.begin() as connection:
+        await connection.execute(update(calls).values(client=None))
+
+    assert await post.send() == 0
+
+
+async def test_what_is_not_heard_is_sent_again_later_and_given_up_in_the_end(post: Post) -> None:
+    post.receiver.status = 500
+    await post.ended("call-1")
+    waits = [0, 1, 5, 30, 120, 360, 1440, 1440]
+
+    tried = []
+    for minutes in waits:
+        post.desk.clock.advance(minutes * MINUTE)
+        tried.append(await post.send())
+
+    assert tried == [1] * 7 + [0]
+    assert await post.states() == [("failed", 7, "HTTP 500")]
+
+
+async def test_between_two_tries_nothing_is_sent_and_a_replay_sends_at_once(post: Post) -> None:
+    post.receiver.status = 302  # a redirect is not followed, and is no success
+    await post.ended("call-1")
+    first, between = await post.send(), await post.send()
+    post.receiver.status = 200
+    (row,) = await outbox.list_deliveries(post.desk.engine, post.hook.id)
+
+    await outbox.replay(post.desk.engine, row["id"], clock=post.desk.clock)
+
+    assert (first, between, await post.send()) == (1, 0, 1)
+    assert await post.states() == [("delivered", 1, "HTTP 200")]
+
+
+async def test_a_receiver_that_is_gone_switches_its_webhook_off(post: Post) -> None:
+    post.receiver.status = 410
+    await post.ended("call-1")
+    await post.send()
+    await post.ended("call-2")
+
+    assert await post.send() == 0
+    assert [hook.enabled for hook in await outbox.list_webhooks(post.desk.engine)] == [False]
+
+
+async def test_a_test_event_is_sent_like_any_other(post: Post) -> None:
+    await outbox.send_test(post.desk.engine, post.hook.id, clock=post.desk.clock)
+
+    await post.send()
+
+    assert post.receiver.heard[0][0] == "test"
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "[::1]", "0.0.0.0"]
+)
+async def test_nothing_is_sent_inside(post: Post, host: str) -> None:
+    post.guard = Guard(allow_private=False)
+    async with post.desk.engine.begin() as connection:
+        await connection.execute(update(webhooks).values(url=f"http://{host}:9/hook"))
+    await post.ended("call-1")
+
+    await post.send()
+
+    assert await post.states() == [("pending", 1, "not a public address")]
+
+
+async def test_a_name_that_leads_inside_is_refused_too(post: Post) -> None:
+    guard = Guard(allow_private=False)
+
+    with pytest.raises(OSError, match="not a public address"):
+        await guard.resolve("localhost", 80)
+
+    await guard.close()
+
+
+@pytest.mark.parametrize(
+    ("client", "url"),
+    [
+        ("nobody", "https://example.com/"),
+        ("acme", "ftp://example.com/"),
+        ("acme", "https:///path"),
+        ("acme", "https://user:secret@example.com/"),
+        ("acme", "https://example.com/" + "x" * 500),
+    ],
+)
+async def test_what_cannot_be_a_webhook_is_refused(post: Post, client: str, url: str) -> None:
+    with pytest.raises(InvalidInput):
+        await outbox.add_webhook(post.desk.engine, client, url, clock=post.desk.clock)
