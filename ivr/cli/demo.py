@@ -40,11 +40,14 @@ def demo(json: context.JsonFlag = False) -> None:
 
 
 async def _run() -> None:
+    from ivr.cli.demo_data import fill
     from ivr.cli.watch import print_record
     from ivr.launch import launched
 
     settings = context.settings(log_level="warning")
     async with launched(settings, progress, first_start=True) as service:
+        if made := await fill(service):
+            progress(f"{made} calls of a month made up, so that no page is empty")
         logins = await _logins(service)
         print_record(await place_demo_call(service))
         print(f"\nweb       http://{settings.web_host}:{settings.web_port}")

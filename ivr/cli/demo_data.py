@@ -1,0 +1,156 @@
+"""A month of made-up calls for `talkmeter run`, so that no page and no chart is empty.
+
+They are booked like real ones, through the ledger, at moments that are over; each says in its note
+that nobody talked. They end two days ago, so that `talkmeter reconcile` compares real calls only.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import insert, select
+
+from billing.charging import Charging
+from billing.clock import ManualClock, SystemClock, microseconds_of
+from billing.domain.invoices import Month
+from billing.domain.rating import RateTable
+from billing.domain.sessions import SessionTerms
+from billing.ids import new_id
+from billing.invoicing import Invoicing
+from billing.journal import Journal
+from billing.money import parse_amount
+from billing.vouchers import Vouchers
+from billing.wallet import Wallet
+from ivr.tables import calls
+
+if TYPE_CHECKING:
+    from ivr.app import Service
+    from ivr.directory.model import Topic
+
+PLANS: Final = Path(__file__).parent.parent / "sandbox" / "demo-plans.yaml"
+DID: Final = "18005550100"
+DAYS: Final = 29
+LAST_DAY: Final = 2
+CALLERS: Final = (("alice", "15551230001"), ("bob", "15551230002"))
+TOP_UP: Final = "250"
+NOTE: Final = "made up for the demo"
+SECOND_US: Final = 1_000_000
+
+
+async def fill(service: Service) -> int:
+    """Fill an installation without any call; returns how many were made up."""
+    async with service.books.engine.connect() as connection:
+        if (await connection.execute(select(calls.c.id).limit(1))).first() is not None:
+            return 0
+    if service.books.directory.current().did(DID) is None:
+        return 0  # another catalog than the demo's
+    await _plans_and_vouchers(service)
+    dice = random.Random(DAYS)  # noqa: S311 - the same month each time
+    today = SystemClock().now().replace(minute=0, second=0, microsecond=0)
+    await _top_up(service, today - timedelta(days=DAYS))
+    made = 0
+    for day in range(DAYS, LAST_DAY - 1, -1):
+        for _ in range(dice.randint(1, 3)):
+            at = today - timedelta(days=day, hours=dice.randint(0, 9), minutes=dice.randint(0, 59))
+            made += await _call(service, at, dice)
+    await _invoices(service, today)
+    return made
+
+
+async def _invoices(service: Service, today: datetime) -> None:
+    """Bill the postpaid caller for the month before."""
+    before = today.replace(day=1) - timedelta(days=1)
+    invoicing = Invoicing(engine=service.books.engine, clock=SystemClock())
+    await invoicing.run(Month.parse(f"{before:%Y-%m}"))
+
+
+async def _plans_and_vouchers(service: Service) -> None:
+    from ivr.app import pin_key, voucher_key
+    from ivr.directory.catalog_apply import apply
+    from ivr.directory.catalog_file import load_catalog
+
+    clock, engine = SystemClock(), service.books.engine
+    await apply(engine, load_catalog(PLANS), clock=clock, pin_key=pin_key(service.settings))
+    vouchers = Vouchers(engine=engine, clock=clock, secret=voucher_key(service.settings))
+    await vouchers.generate(
+        amount=parse_amount("10"), currency="USD", count=20, actor="demo", note="demo"
+    )
+
+
+async def _top_up(service: Service, at: datetime) -> None:
+    books = service.books
+    wallet = Wallet(writer=books.writer, engine=books.engine, clock=ManualClock(at))
+    for account, _ in CALLERS:
+        await wallet.top_up(
+            account, parse_amount(TOP_UP), key=f"demo-history-{account}", actor="demo", memo=NOTE
+        )
+
+
+async def _call(service: Service, at: datetime, dice: random.Random) -> int:
+    """Book one call that began at a moment: a talk, or nobody who answered."""
+    books, clock = service.books, ManualClock(at)
+    did = books.directory.current().did(DID)
+    assert did is not None
+    topic = dice.choice([topic for topic in did.topics if topic.destination.kind != "queue"])
+    account, caller = dice.choice(CALLERS)
+    call_id, started_us = new_id(clock), microseconds_of(at)
+    waits, talks = dice.randint(8, 40), dice.choice([0, 42, 75, 130, 260, 480, 900])
+    begun_us = started_us + waits * SECOND_US
+    if talks:
+        charging = Charging(
+            writer=books.writer,
+            engine=books.engine,
+            clock=clock,
+            journal=Journal(service.settings.state_dir / "journal"),
+        )
+        terms = _terms(service, call_id, account, topic, at)
+        grant = await charging.open(terms, slice_seconds=talks, expires_seconds=3_600)
+        clock.advance(waits + talks)
+        await charging.settle(
+            terms,
+            talk_us=talks * SECOND_US,
+            granted_seconds=grant.seconds,
+            started_us=begun_us,
+            ended_us=begun_us + talks * SECOND_US,
+            evidence="ami",
+            note=NOTE,
+        )
+    row = {
+        "id": call_id, "node": "demo", "boot": "demo", "channel": "demo", "uniqueid": call_id,
+        "did": DID, "client": did.client, "account": account, "caller": caller,
+        "digit": topic.digit, "topic": topic.name, "destination": str(topic.destination),
+        "tariff": topic.tariff or did.tariff, "tariff_version": 1, "state": "ended",
+        "started_us": started_us, "answered_us": begun_us if talks else None,
+        "ended_us": begun_us + (talks + 3) * SECOND_US,
+        "end_reason": "agent_hung_up" if talks else "no_agent",
+    }  # fmt: skip
+    async with books.engine.begin() as connection:
+        await connection.execute(insert(calls), row)
+    return 1
+
+
+def _terms(
+    service: Service, call_id: str, account: str, topic: Topic, at: datetime
+) -> SessionTerms:
+    directory = service.books.directory.current()
+    did = directory.did(DID)
+    assert did is not None
+    version = directory.tariff(topic.tariff or did.tariff)
+    client = directory.client(did.client)
+    priced_us = microseconds_of(at)
+    return SessionTerms(
+        session_id=call_id,
+        account=account,
+        client=did.client,
+        service=DID,
+        detail=topic.name,
+        tariff_version_id=version.id,
+        table=RateTable.compile(version.tariff, started_at=at, timezone=did.timezone),
+        timezone=did.timezone,
+        shares=client.shares_at(priced_us),
+        currency=client.currency,
+        priced_us=priced_us,
+    )
