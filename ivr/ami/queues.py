@@ -83,7 +83,8 @@ class QueueKeeper:
             {"Action": "QueueReload", "Members": "yes", "Parameters": "yes", "Rules": "no"}
         )
         self._read = wanted
-        log.info("queues written", queues=len(self._directory().queues))
+        directory = self._directory()
+        log.info("queues written", queues=len(directory.queues), away=len(directory.away))
 
     async def _free_all(self) -> None:
         """Nobody talks in an Asterisk that was just started, whatever it remembers."""

@@ -105,7 +105,9 @@ async def show(request: web.Request, who: Who) -> web.Response:
 
 
 async def show_one(request: web.Request, who: Who) -> web.Response:
-    """Show an invoice."""
+    """Show an invoice; without its number, all of them."""
+    if "number" not in request.query:
+        raise web.HTTPSeeOther("/admin/invoices")
     return await _page(request, who, _number(request), typed={}, errors={})
 
 

@@ -55,7 +55,8 @@ async def test_a_credit_note_takes_back_what_is_left_and_no_more(site: Site, ser
 async def test_an_invoice_that_is_not_there_is_not_found(server: TestServer):
     async with browser(server, "olga") as client:
         assert (await client.get("/admin/invoice?number=2026-000009")).status == 404
-        assert (await client.get("/admin/invoice")).status == 422
+        assert (await client.get("/admin/invoice?number=")).status == 422
+        assert (await client.get("/admin/invoice")).url.path == "/admin/invoices"
 
 
 @pytest.mark.parametrize("login", ["acme", "alice"])
