@@ -105,13 +105,14 @@ async def show(request: web.Request, who: Who) -> web.Response:
 
 
 async def show_one(request: web.Request, who: Who) -> web.Response:
-    """Show an invoice; without its number, all of them."""
-    if "number" not in request.query:
-        raise web.HTTPSeeOther("/admin/invoices")
+    """Show an invoice."""
     return await _page(request, who, _number(request), typed={}, errors={})
 
 
 def _number(request: web.Request) -> str:
+    """Read which invoice is meant; without any word of it, all are shown."""
+    if "number" not in request.query:
+        raise web.HTTPSeeOther("/admin/invoices")
     number = read_query(request).get("number", "")
     if not number:
         raise Refusal("invalid", "Say which invoice.", fields={"number": "Please fill this in."})
