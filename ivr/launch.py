@@ -60,20 +60,27 @@ async def launched(
     installation = _Installation(settings)
     if settings.asterisk == "private":
         await _private_asterisk(installation, progress)
+    left, ready = 0, False
     try:
         await _database(installation.settings, progress, create=first_start)
         async with running(installation.settings, heard=heard) as service:
             await _linked(service)
             log.info("service ready", node=settings.node)
             progress("ready")
-            yield service
-            left = len(service.lines.registry)
-        # Calls that still talk keep their Asterisk: it limits them, and the next start settles.
-        if installation.asterisk is not None and not left:
-            await installation.asterisk.stop()
-            installation.asterisk = None
+            ready = True
+            try:
+                yield service
+            finally:
+                left = len(service.lines.registry)
     except OSError as error:
         raise SettingsError(_explain(error, settings)) from error
+    finally:
+        # Calls that still talk keep their Asterisk: it limits them, and the next start settles.
+        # One that was started for nothing is not left behind, whatever went wrong.
+        asterisk = installation.asterisk
+        if asterisk is not None and not left and (ready or not asterisk.adopted):
+            await asterisk.stop()
+            installation.asterisk = None
 
 
 async def _private_asterisk(installation: _Installation, progress: Progress) -> None:

@@ -113,6 +113,11 @@ class PrivateAsterisk:
                 if not ready:
                     await self.stop()
 
+    @property
+    def adopted(self) -> bool:
+        """Whether it ran before this process came: calls of another start may talk in it."""
+        return self._process is None
+
     async def stop(self) -> None:
         """End it, politely first; only the process that this folder's state names."""
         if not self.pid:
