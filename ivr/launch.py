@@ -106,7 +106,7 @@ async def _private_asterisk(installation: _Installation, progress: Progress) -> 
             "ami_port": asterisk.ami_port,
             "ami_secret": SecretStr(asterisk.ami_secret),
             "cel_file": asterisk.home.cel,
-            "queues_file": asterisk.home.etc / "node" / "queues.conf",
+            "shared_dir": asterisk.home.shared,
         }
     )
 

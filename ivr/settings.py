@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 ENVIRONMENT_PREFIX = "TALKMETER_"
 SYSTEM_CONFIG = Path("/etc/talkmeter/talkmeter.toml")
 SECRET_BYTES_MAX = 4096
-LISTS = frozenset({"agi_peers", "web_proxies"})
+LISTS = frozenset({"agi_peers", "outbound_countries", "web_proxies"})
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
 class SettingsError(Exception):
@@ -61,8 +62,12 @@ class Settings(BaseModel):
     calls_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     # Webhooks reach public addresses only, unless the clients' servers stand in our own network.
     webhooks_allow_private: bool = False
-    # Where Asterisk includes its queues from; without it topics with queues are not available.
-    queues_file: Path | None = None
+    # A folder that Asterisk sees under the same path: queues, voicemail, recordings, own prompts.
+    # Without it topics that need one of them are not available.
+    shared_dir: Path | None = None
+    # Who carries calls to phones, host or host:port, and the countries (ISO 3166) they may go to.
+    outbound_gateway: Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]{1,128}(:\d{1,5})?)?$")] = ""
+    outbound_countries: tuple[Country, ...] = ()
     account_calls_max: Annotated[int, Field(ge=1, le=1_000)] = 3
     slice_seconds: Annotated[int, Field(ge=5, le=300)] = 15
     renew_seconds: Annotated[int, Field(ge=2, le=120)] = 7

@@ -77,6 +77,13 @@ queues = Table(
     Column("body", Text, nullable=False),  # JSON of `Queue`
 )
 
+client_rules = Table(
+    "client_rules",
+    metadata,
+    Column("client", Text, ForeignKey("clients.code"), primary_key=True),
+    Column("rules", Text, nullable=False),  # JSON of `ClientRules`
+)
+
 agents_away = Table(
     "agents_away",
     metadata,
@@ -166,6 +173,10 @@ calls = Table(
     Column("answered_us", BigInteger),  # talk began
     Column("ended_us", BigInteger),
     Column("end_reason", Text),
+    # A call that an agent put through has a row for each part; `follows` is the part before.
+    Column("part", Integer, nullable=False, server_default="1"),
+    Column("follows", Text),
+    Column("language", Text),
     Column("rating", Integer),  # of the agent by the caller, 1 to 5
     # JSON: [[at_us, state], …]
     Column("timeline", Text, nullable=False, server_default="[]"),
@@ -185,6 +196,45 @@ calls = Table(
         sqlite_where=text("ended_us IS NULL"),
         postgresql_where=text("ended_us IS NULL"),
     ),
+)
+
+# What callers left: a sound file beside the call, in the folder shared with Asterisk.
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("call", Text, ForeignKey("calls.id"), nullable=False),
+    Column("kind", Text, nullable=False),  # message | talk
+    Column("client", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("keep_until_us", BigInteger, nullable=False),
+    Column("heard_us", BigInteger),  # of a message: somebody listened first
+    PrimaryKeyConstraint("call", "kind"),
+    Index("ix_recordings_client_created_us", "client", "created_us"),
+    Index("ix_recordings_keep_until_us", "keep_until_us"),
+)
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("call", Text, nullable=False),  # the one in which it was asked for
+    Column("client", Text, ForeignKey("clients.code"), nullable=False),
+    Column("did", Text, nullable=False),
+    Column("digit", Integer, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("state", Text, nullable=False),  # waiting | calling | done | failed | cancelled
+    Column("tries", Integer, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("node", Text),  # which calls now
+    Column("reason", Text),
+    Column("made", Text),  # the call that was made of it
+    Index("ix_callbacks_state_next_us", "state", "next_us"),
+    Index("ix_callbacks_client_created_us", "client", "created_us"),
 )
 
 users = Table(

@@ -35,7 +35,7 @@ from ivr.directory.model import Client, Did, Topic
 from ivr.directory.queues import apply_queues
 from ivr.directory.rows import Applied, Row, stored, write
 from ivr.directory.store import bump_stamp, lock_directory
-from ivr.tables import dids, topics
+from ivr.tables import client_rules, dids, topics
 
 __all__ = ["Applied", "CatalogConflict", "apply"]
 
@@ -108,7 +108,20 @@ async def _clients(
     await write(
         connection, clients, "code", wanted=wanted, before=before, new={"created_us": now_us}
     )
+    await _client_rules(connection, listed, applied)
     await write_agreements(connection, bodies.items(), agreements, now_us)
+
+
+async def _client_rules(
+    connection: AsyncConnection, listed: Sequence[Client], applied: Applied
+) -> None:
+    wanted: dict[str, Row] = {client.code: {"rules": client.rules.to_json()} for client in listed}
+    before = await stored(connection, client_rules.c.client, wanted, ("rules",))
+    # Only clients that have or had a rule have a row.
+    wanted = {code: row for code, row in wanted.items() if code in before or row["rules"] != "{}"}
+    for code, row in wanted.items():
+        applied.note(f"rules of client {code}", before=before.get(code), after=row)
+    await write(connection, client_rules, "client", wanted=wanted, before=before)
 
 
 async def _dids(connection: AsyncConnection, listed: Sequence[Did], applied: Applied) -> None:

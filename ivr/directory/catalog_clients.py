@@ -19,12 +19,15 @@ from ivr.directory.catalog_words import (
     truth,
     zone,
 )
-from ivr.directory.destinations import Destination
+from ivr.directory.destinations import Destination, destination
 from ivr.directory.model import NUMBER, Access, Client, Did, Topic, parse_pin
 from ivr.directory.rules import (
+    ACCESS_FIELDS,
+    CLIENT_FIELDS,
     LINE_FIELDS,
     TOPIC_FIELDS,
     LineRules,
+    read_client_rules,
     read_line_rules,
     read_topic_rules,
 )
@@ -49,6 +52,7 @@ def read_client(
         frozenset(
             {"title", "currency", "split", "fixed_fee", "referrers", "payout", "queues", "dids"}
         )
+        | CLIENT_FIELDS
     )
     money = kept_in(fields["currency"], currency)
     shares = with_fixed_fee(
@@ -60,6 +64,7 @@ def read_client(
         currency=money,
         shares=shares,
         referrers=read_referrers(fields["referrers"], shares),
+        rules=read_client_rules(fields),
     )
     dids = [_did(number, child, client, tariffs, taken) for number, child in fields["dids"].items()]
     return client, dids
@@ -118,7 +123,7 @@ def _did(number: str, node: Node, client: Client, tariffs: Priced, taken: Taken)
 
 
 def _rules(fields: dict[str, Node], kind: str, client: Client, tariffs: Priced) -> LineRules:
-    rules = read_line_rules(fields, fields["access"].at("spend_limit"))
+    rules = read_line_rules(fields, fields["access"])
     _known(fields["announced"], client, tariffs)
     if kind == "premium" and not rules.carrier:
         fields["kind"].wrong("a premium line needs the account of its carrier: carrier: NAME")
@@ -129,7 +134,7 @@ def _rules(fields: dict[str, Node], kind: str, client: Client, tariffs: Priced) 
 
 def _access(node: Node, kind: str) -> Access:
     before = len(node.notes.mistakes)
-    fields = node.map(frozenset({"trust_caller_id", "pin", "spend_limit"}))
+    fields = node.map(frozenset({"trust_caller_id", "pin"}) | ACCESS_FIELDS)
     access = Access(
         trust_caller_id=fields["trust_caller_id"].read(truth, default=False),
         pin=fields["pin"].read(one_of("required", "optional", "never"), "required"),
@@ -147,7 +152,7 @@ def _topic(digit: str, node: Node, client: Client, tariffs: Priced) -> Topic:
     return Topic(
         digit=int(digit) if digit in DIGITS else 0,
         name=fields["name"].need().read(title(NAME_MAX), ""),
-        destination=fields["destination"].need().read(Destination.parse, _NOWHERE),
+        destination=fields["destination"].need().read(destination, _NOWHERE),
         tariff=_known(fields["tariff"], client, tariffs),
         rules=read_topic_rules(fields),
     )

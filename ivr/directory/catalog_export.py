@@ -27,7 +27,7 @@ from ivr.directory.catalog_payouts import load_payouts, payout_document
 from ivr.directory.catalog_plans import load_plans, plan_document
 from ivr.directory.model import Client, Did, Directory, TariffVersion, parse_pin
 from ivr.directory.queues import queues_document
-from ivr.directory.rules import access_document, line_document, topic_document
+from ivr.directory.rules import access_document, client_document, line_document, topic_document
 from ivr.directory.store import load_directory, load_planned
 
 Document = dict[str, Any]  # Any: YAML values
@@ -188,6 +188,7 @@ def _client(directory: Directory, code: str, payout: PayoutTerms | None) -> Docu
         "title": client.title,
         "split": _split(client),
         **parties_document(client),
+        **client_document(client.rules),
         **({"payout": payout_document(payout)} if payout else {}),
         **({"queues": queues_document(listed)} if listed else {}),
         "dids": {

@@ -16,7 +16,7 @@ from billing.errors import UnknownTariff
 from billing.money import Micros
 from ivr.directory.destinations import Destination
 from ivr.directory.queues import Queue
-from ivr.directory.rules import LineRules, TopicRules
+from ivr.directory.rules import ClientRules, LineRules, TopicRules
 
 NUMBER: Final = re.compile(r"\+?[0-9]{2,20}", re.ASCII)
 ACCOUNT_NUMBER: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
@@ -91,6 +91,7 @@ class Client:
     currency: str
     shares: tuple[Share, ...]
     referrers: tuple[Referrer, ...] = ()
+    rules: ClientRules = field(default_factory=ClientRules)
 
     def shares_at(self, at_us: int) -> tuple[Share, ...]:
         """Return who gets what of a call that is priced now, commissions with the rest."""

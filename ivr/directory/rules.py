@@ -6,6 +6,7 @@ Kept as JSON beside the DID and the topic; a rule that is not given is not writt
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
@@ -27,6 +28,7 @@ from ivr.directory.catalog_words import form, not_negative, one_of, truth
 from ivr.directory.yaml_reader import Node
 
 CALLS_MAX: Final = 100_000
+COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
 LANGUAGES: Final = ("en", "de", "es", "ru")
 Document = dict[str, Any]  # Any: YAML and JSON values
 
@@ -61,6 +63,12 @@ class LineRules:
     languages: tuple[str, ...] = ()
     carrier: str | None = None
     announced: str | None = None
+    # What an account may spend on this line on one day of its clock.
+    daily_limit: Micros | None = None
+    # Agents may put a caller through to another topic or agent.
+    transfers: bool = False
+    # Talks are recorded, which is announced, and kept for so many days.
+    record_days: int | None = None
 
     def to_json(self) -> str:
         """Write what differs from the default."""
@@ -85,6 +93,8 @@ class TopicRules:
     hidden: bool = False
     enabled: bool = True
     accept: bool = False
+    # What a caller gets when the topic is closed or nobody answers.
+    otherwise: str = ""
 
     def to_json(self) -> str:
         """Write what differs from the default."""
@@ -95,6 +105,27 @@ class TopicRules:
         """Read what `to_json` wrote."""
         body = json.loads(text)
         return TopicRules(**{**body, "opening": _opening(body)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRules:
+    """Rules of a client: calls at once on all its lines, and countries its topics may dial.
+
+    Without countries it may dial all that the installation may.
+    """
+
+    calls_max: int | None = None
+    countries: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Write what differs from the default."""
+        return _written(self)
+
+    @staticmethod
+    def from_json(text: str) -> ClientRules:
+        """Read what `to_json` wrote."""
+        body = json.loads(text)
+        return ClientRules(**{**body, "countries": tuple(body.get("countries", ()))})
 
 
 LINE_FIELDS: Final = frozenset(
@@ -108,18 +139,25 @@ LINE_FIELDS: Final = frozenset(
         "languages",
         "carrier",
         "announced",
+        "transfers",
+        "record",
     }
 )
-TOPIC_FIELDS: Final = frozenset({"hours", "holidays", "hidden", "enabled", "accept"})
+TOPIC_FIELDS: Final = frozenset({"hours", "holidays", "hidden", "enabled", "accept", "otherwise"})
+CLIENT_FIELDS: Final = frozenset({"calls_max", "countries"})
+ACCESS_FIELDS: Final = frozenset({"spend_limit", "daily_limit"})
+OTHERWISE: Final = ("voicemail", "callback")
+RECORD_DAYS_MAX: Final = 3_650
 
 
-def read_line_rules(nodes: Mapping[str, Node], spend_limit: Node) -> LineRules:
+def read_line_rules(nodes: Mapping[str, Node], access: Node) -> LineRules:
     """Read the rules of a DID from its fields."""
     return LineRules(
         opening=_read_opening(nodes),
         maximum_talk_seconds=nodes["maximum_talk"].read(_seconds, None),
         calls_max=nodes["calls_max"].read(_count, None),
-        spend_limit=spend_limit.read(not_negative, 0) if spend_limit.given else None,
+        spend_limit=_amount(access.at("spend_limit")),
+        daily_limit=_amount(access.at("daily_limit")),
         confirm_price=nodes["confirm_price"].read(truth, default=False),
         ask_rating=nodes["ask_rating"].read(truth, default=False),
         languages=tuple(
@@ -127,6 +165,8 @@ def read_line_rules(nodes: Mapping[str, Node], spend_limit: Node) -> LineRules:
         ),
         carrier=nodes["carrier"].read(form(CODE, "the code of an account"), "") or None,
         announced=nodes["announced"].text() or None,
+        transfers=nodes["transfers"].read(truth, default=False),
+        record_days=nodes["record"].read(_days, None),
     )
 
 
@@ -137,6 +177,18 @@ def read_topic_rules(nodes: Mapping[str, Node]) -> TopicRules:
         hidden=nodes["hidden"].read(truth, default=False),
         enabled=nodes["enabled"].read(truth, default=True),
         accept=nodes["accept"].read(truth, default=False),
+        otherwise=nodes["otherwise"].read(one_of(*OTHERWISE), ""),
+    )
+
+
+def read_client_rules(nodes: Mapping[str, Node]) -> ClientRules:
+    """Read the rules of a client from its fields."""
+    return ClientRules(
+        calls_max=nodes["calls_max"].read(_count, None),
+        countries=tuple(
+            child.read(form(COUNTRY, "two capital letters such as DE"), "")
+            for child in nodes["countries"].list()
+        ),
     )
 
 
@@ -157,12 +209,27 @@ def line_document(rules: LineRules) -> Document:
         document["carrier"] = rules.carrier
     if rules.announced:
         document["announced"] = rules.announced
+    if rules.transfers:
+        document["transfers"] = True
+    if rules.record_days is not None:
+        document["record"] = f"{rules.record_days}d"
     return document
 
 
 def access_document(rules: LineRules) -> Document:
     """Write what of the rules belongs to the access of a DID."""
-    return {} if rules.spend_limit is None else {"spend_limit": format_amount(rules.spend_limit)}
+    limits = {"spend_limit": rules.spend_limit, "daily_limit": rules.daily_limit}
+    return {name: format_amount(limit) for name, limit in limits.items() if limit is not None}
+
+
+def client_document(rules: ClientRules) -> Document:
+    """Write the fields of a client that its rules make."""
+    document: Document = {}
+    if rules.calls_max is not None:
+        document["calls_max"] = rules.calls_max
+    if rules.countries:
+        document["countries"] = list(rules.countries)
+    return document
 
 
 def topic_document(rules: TopicRules) -> Document:
@@ -174,6 +241,8 @@ def topic_document(rules: TopicRules) -> Document:
         document["enabled"] = False
     if rules.accept:
         document["accept"] = True
+    if rules.otherwise:
+        document["otherwise"] = rules.otherwise
     return document
 
 
@@ -225,13 +294,24 @@ def _seconds(text: str) -> int | None:
     return seconds
 
 
+def _days(text: str) -> int | None:
+    number = text.removesuffix("d")
+    if not (text.endswith("d") and number.isdecimal() and 0 < int(number) <= RECORD_DAYS_MAX):
+        raise InvalidInput(reason=f"write for how many days, 1d to {RECORD_DAYS_MAX}d")
+    return int(number)
+
+
+def _amount(node: Node) -> Micros | None:
+    return node.read(not_negative, 0) if node.given else None
+
+
 def _count(text: str) -> int | None:
     if not text.isdecimal() or not 0 < int(text) <= CALLS_MAX:
         raise InvalidInput(reason=f"write a number from 1 to {CALLS_MAX}")
     return int(text)
 
 
-def _written(rules: LineRules | TopicRules) -> str:
+def _written(rules: LineRules | TopicRules | ClientRules) -> str:
     body: Document = {}
     default = type(rules)()
     for each in fields(rules):

@@ -18,8 +18,8 @@ from billing.storage.tables import accounts, clients, tariff_versions
 from ivr.directory.destinations import Destination
 from ivr.directory.model import Access, Client, Did, Directory, TariffVersion, Topic, parse_pin
 from ivr.directory.queues import load_away, load_queues
-from ivr.directory.rules import LineRules, TopicRules
-from ivr.tables import account_languages, dids, directory_stamp, phones, pins, topics
+from ivr.directory.rules import ClientRules, LineRules, TopicRules
+from ivr.tables import account_languages, client_rules, dids, directory_stamp, phones, pins, topics
 
 STAMP_ROW = 1
 
@@ -63,6 +63,10 @@ async def load_directory(connection: AsyncConnection, now_us: int) -> Directory:
     and changes, so no DID is ever without its client, tariff and topics.
     """
     agreements = await newest_agreements(connection)
+    ruled = {
+        row.client: ClientRules.from_json(row.rules)
+        for row in await connection.execute(select(client_rules))
+    }
     lines = await _dids(connection)
     return Directory(
         dids=lines,
@@ -73,6 +77,7 @@ async def load_directory(connection: AsyncConnection, now_us: int) -> Directory:
                 currency=row.currency,
                 shares=shares_from_json(row.shares),
                 referrers=agreements[row.code].referrers if row.code in agreements else (),
+                rules=ruled.get(row.code, ClientRules()),
             )
             for row in await connection.execute(select(clients))
         },

@@ -62,6 +62,11 @@ class Home:
         return self.log / "cel-custom" / "talkmeter.csv"
 
     @property
+    def shared(self) -> Path:
+        """What Asterisk and the service hand each other: queues, voicemail, recordings."""
+        return self.root / "shared"
+
+    @property
     def secret(self) -> Path:
         """The secret of the manager account."""
         return self.root / "ami.secret"
@@ -84,12 +89,13 @@ def write(home: Home, ports: Ports, binary: AsteriskBinary, *, prompts: Path = P
         home.log,
         home.log / "cel-custom",
         home.log / "cdr-custom",
+        home.shared,
         *(home.root / name for name in ("lib", "spool", "keys", "agi", "db")),
     ):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in STATIC.glob("*.conf"):
         shutil.copyfile(file, home.etc / file.name)
-    for name, text in node_files(ports, secrets.read_or_make(home.secret)).items():
+    for name, text in node_files(ports, secrets.read_or_make(home.secret), home.shared).items():
         secrets.write(home.etc / "node" / name, text)
     (home.etc / "asterisk.conf").write_text(_asterisk_conf(home, binary), encoding="utf-8")
     data = home.root / "data"
@@ -110,7 +116,7 @@ def _sounds(sounds: Path, prompts: Path) -> None:
         _link(sounds / "digits" / file.name.removeprefix("num-"), file)
 
 
-def node_files(ports: Ports, secret: str) -> dict[str, str]:
+def node_files(ports: Ports, secret: str, shared: Path) -> dict[str, str]:
     """Return the files that differ from node to node."""
     return {
         "globals.conf": f"TALKMETER_AGI={ports.agi_host}:{ports.agi_port}\n",
@@ -121,6 +127,9 @@ def node_files(ports: Ports, secret: str) -> dict[str, str]:
         "manager_address.conf": f"bindaddr=127.0.0.1\nport={ports.ami}\n",
         "manager_secret.conf": f"secret={secret}\n",
         "manager_permit.conf": "permit=127.0.0.1/255.255.255.255\n",
+        # What the carrier of calls to phones demands, such as outbound_auth; nothing on loopback.
+        "pjsip_outbound.conf": "",
+        "queues.conf": f'#tryinclude "{shared}/queues.conf"\n',
         "rtp_ports.conf": f"rtpstart={ports.rtp_low}\nrtpend={ports.rtp_high}\n",
     }
 

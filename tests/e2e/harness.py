@@ -384,7 +384,7 @@ def _environment(settings: Settings, asterisk: PrivateAsterisk, log_level: str) 
         "TALKMETER_AMI_PORT": str(asterisk.ami_port),
         "TALKMETER_AMI_SECRET": asterisk.ami_secret,
         "TALKMETER_CEL_FILE": str(asterisk.home.cel),
-        "TALKMETER_QUEUES_FILE": str(asterisk.home.etc / "node" / "queues.conf"),
+        "TALKMETER_SHARED_DIR": str(asterisk.home.shared),
         "TALKMETER_WEB_PORT": str(settings.web_port),
         "TALKMETER_LOG_FORMAT": "json",
         "TALKMETER_LOG_LEVEL": log_level,
