@@ -20,21 +20,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.charging import Charging
 from billing.clock import Clock, SystemClock
 from billing.documents import Issuer
-from billing.errors import InvalidInput
 from billing.ids import new_id
 from billing.journal import Journal
 from billing.storage.engine import create
 from billing.storage.writer import GroupWriter
-from billing.vouchers import Vouchers
 from billing.wallet import Wallet
 from ivr import secrets
 from ivr.agi.server import AgiServer
 from ivr.ami.cel import CelFile
 from ivr.ami.link import AmiLink
-from ivr.ami.queues import QueueKeeper
+from ivr.ami.queues import QUEUES_FILE, QueueKeeper
 from ivr.ami.switch import AmiSwitch
 from ivr.calls.call import Call
+from ivr.calls.callbacks import Callbacks
 from ivr.calls.closing import Closing
+from ivr.calls.mailbox import Mailbox
 from ivr.calls.meter import Meter
 from ivr.calls.notices import Notice
 from ivr.calls.recovery import Recovery
@@ -42,11 +42,11 @@ from ivr.calls.registry import Registry
 from ivr.calls.stalls import StallWatch
 from ivr.calls.store import CallStore
 from ivr.directory.cache import DirectoryCache
-from ivr.directory.callers import set_phones_and_pin
 from ivr.directory.fees import charge_for_ever
-from ivr.directory.gate import PinGate
+from ivr.directory.people import People
 from ivr.directory.plan_cycles import renew_for_ever
 from ivr.flows import speech
+from ivr.flows.callback import call_back
 from ivr.flows.desk import Desk
 from ivr.flows.farewell import farewell
 from ivr.flows.support import support_line
@@ -59,6 +59,8 @@ from ivr.web.tokens import make_cli_token
 from ivr.web.webhooks.sender import Sender
 
 DRAIN_POLL_SECONDS: Final = 0.1
+# What the dialplan asks for; anything else is a caller.
+FLOWS: Final = {"farewell": farewell, "callback": call_back}
 
 log = structlog.get_logger()
 
@@ -118,6 +120,7 @@ async def running(
             on_call=_router(lines.desk, heard),
             node=settings.node,
             peers=frozenset(settings.agi_peers),
+            gateway=settings.outbound_gateway,
         )
         await stack.enter_async_context(agi)
         jobs = Jobs(
@@ -173,32 +176,13 @@ def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) 
     charging = books.charging
     store = CallStore(writer=books.writer, engine=books.engine)
     closing = Closing(charging=charging, registry=registry, records=records, stalls=stalls)
-    meter = Meter(
-        registry=registry,
-        charging=charging,
-        switch=switch,
-        clock=clock,
-        slice_seconds=settings.slice_seconds,
-        renew_seconds=settings.renew_seconds,
-        words=_notice_words(heard),
-    )
-    recovery = Recovery(
-        charging=charging,
-        closing=closing,
-        registry=registry,
-        store=store,
-        switch=switch,
-        records=records,
-        clock=clock,
-        node=settings.node,
-    )
-    gate = _pin_gate(books, settings, clock)
-    vouchers = Vouchers(engine=books.engine, clock=clock, secret=voucher_key(settings))
+    callbacks = _callbacks(books, registry, switch, settings, clock)
+    mailbox = _mailbox(books, settings, clock)
     desk = Desk(
         directory=books.directory.current,
-        check_pin=_pin_check(gate),
-        register_phone=_phone_book(books, settings),
-        redeem=_redeemer(gate, vouchers),
+        people=_people(books, settings, clock),
+        callbacks=callbacks,
+        mailbox=mailbox,
         charging=charging,
         closing=closing,
         registry=registry,
@@ -209,19 +193,85 @@ def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) 
         slice_seconds=settings.slice_seconds,
         ring_seconds=settings.ring_seconds,
         account_calls_max=settings.account_calls_max,
-        has_queues=settings.queues_file is not None,
+        has_queues=settings.shared_dir is not None,
+        countries=frozenset(settings.outbound_countries if settings.outbound_gateway else ()),
+    )
+    recovery = Recovery(
+        charging=charging,
+        closing=closing,
+        registry=registry,
+        store=store,
+        switch=switch,
+        records=records,
+        clock=clock,
+        node=settings.node,
+        directory=books.directory.current,
     )
     jobs: dict[str, Job] = {
         "ami": link.run,
         "stalls": stalls.run,
-        "meter": meter.run,
+        "meter": _meter(books, registry, switch, settings, clock, heard).run,
         "recovery": recovery.run,
+        "callbacks": callbacks.run,
     }
-    if settings.queues_file is not None:
+    if settings.shared_dir is not None:
         jobs["queues"] = QueueKeeper(
-            link, switch, books.directory.current, settings.queues_file
+            link, switch, books.directory.current, settings.shared_dir / QUEUES_FILE
         ).run
+    if mailbox is not None:
+        jobs["mailbox"] = mailbox.run
     return Lines(link=link, registry=registry, desk=desk, jobs=jobs)
+
+
+def _callbacks(
+    books: Books, registry: Registry, switch: AmiSwitch, settings: Settings, clock: Clock
+) -> Callbacks:
+    return Callbacks(
+        books.engine,
+        clock,
+        switch=switch,
+        registry=registry,
+        directory=books.directory.current,
+        node=settings.node,
+        ring_seconds=settings.ring_seconds,
+    )
+
+
+def _meter(
+    books: Books,
+    registry: Registry,
+    switch: AmiSwitch,
+    settings: Settings,
+    clock: Clock,
+    heard: Heard | None,
+) -> Meter:
+    return Meter(
+        registry=registry,
+        charging=books.charging,
+        switch=switch,
+        clock=clock,
+        slice_seconds=settings.slice_seconds,
+        renew_seconds=settings.renew_seconds,
+        words=_notice_words(heard),
+    )
+
+
+def _people(books: Books, settings: Settings, clock: Clock) -> People:
+    return People(
+        books.engine,
+        clock,
+        directory=books.directory.current,
+        pin_key=pin_key(settings),
+        voucher_key=voucher_key(settings),
+    )
+
+
+def _mailbox(books: Books, settings: Settings, clock: Clock) -> Mailbox | None:
+    if settings.shared_dir is None:
+        return None
+    mailbox = Mailbox(books.engine, settings.shared_dir.resolve() / "recordings", clock)
+    mailbox.open()
+    return mailbox
 
 
 def _notice_words(heard: Heard | None) -> Callable[[Call, Notice], tuple[str, ...]]:
@@ -282,47 +332,11 @@ def voucher_key(settings: Settings) -> bytes:
     return bytes.fromhex(secrets.read_or_make(settings.state_dir / "voucher.key"))
 
 
-def _pin_gate(books: Books, settings: Settings, clock: Clock) -> PinGate:
-    return PinGate(
-        books.engine,
-        clock,
-        key=pin_key(settings),
-        hash_of=lambda account: books.directory.current().pin_hash(account),
-    )
-
-
-def _pin_check(gate: PinGate) -> Callable[[str | None, str, str], Awaitable[bool]]:
-    async def check(account: str | None, pin: str, caller: str) -> bool:
-        return await gate.check(account, pin, caller=caller)
-
-    return check
-
-
-def _redeemer(gate: PinGate, vouchers: Vouchers) -> Callable[[str, str], Awaitable[None]]:
-    async def redeem(account: str, code: str) -> None:
-        await gate.redeem(account, lambda: vouchers.redeem(account, code, actor="phone"))
-
-    return redeem
-
-
-def _phone_book(books: Books, settings: Settings) -> Callable[[str, str], Awaitable[bool]]:
-    key = pin_key(settings)
-
-    async def register(account: str, number: str) -> bool:
-        try:
-            await set_phones_and_pin(books.engine, account, numbers=[number], pin=None, key=key)
-        except InvalidInput:
-            return False
-        return True
-
-    return register
-
-
 def _router(desk: Desk, heard: Heard | None) -> Callable[[CallLeg, str], Awaitable[None]]:
     async def route(leg: CallLeg, path: str) -> None:
         if heard:
             leg = HeardLeg(leg, heard)
-        await (farewell if path == "farewell" else support_line)(leg, desk)
+        await FLOWS.get(path, support_line)(leg, desk)
 
     return route
 

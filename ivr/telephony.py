@@ -54,6 +54,43 @@ class DialResult(StrEnum):
     UNREACHABLE = "unreachable"
 
 
+class Gate(StrEnum):
+    """What somebody does before it is put through: nothing, or press 1."""
+
+    OPEN = "open"
+    ACCEPT = "accept"  # an agent on a mobile phone, whose voicemail may answer
+    CALLED_BACK = "called_back"  # a caller who hears `words` first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How somebody is rung. Agents who may transfer key in where the caller shall go.
+
+    In a queue a higher `priority` comes first. A phone is shown `caller_id`.
+    """
+
+    gate: Gate = Gate.OPEN
+    transfers: bool = False
+    priority: int = 0
+    caller_id: str = ""
+    words: tuple[str, ...] = ()
+    language: str = "en"
+
+
+PLAIN = Manner()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Where an agent wants the caller to go: a topic's digit or an agent's number.
+
+    After a consultation the caller goes to `channel`, which is on the line already.
+    """
+
+    target: str
+    channel: str = ""
+
+
 class CallLeg(Protocol):
     """A caller on the line. Each verb may raise CallerHungUp or LegFailed."""
 
@@ -85,13 +122,29 @@ class CallLeg(Protocol):
         """
         ...
 
-    async def connect(
-        self, destination: str, *, limit_seconds: int, ring_seconds: int, accept: bool = False
-    ) -> DialResult:
-        """Ring the destination (`sip:…`, `demo:…`) and let both talk until one hangs up.
+    async def record_message(self, file: str, *, seconds_max: int) -> None:
+        """Record what the caller says into a sound file, until `#`, a silence or the hangup."""
+        ...
 
-        With `accept` who answers must press 1 first, so that nobody talks to a voicemail; a
-        queue knows its agents and does not ask.
+    async def record_talk(self, file: str) -> None:
+        """Record both parties into a sound file from the moment they are connected."""
+        ...
+
+    async def wish(self) -> Wish | None:
+        """Tell where the agent of the last talk wanted the caller to go; None: nowhere."""
+        ...
+
+    async def connect(
+        self,
+        destination: str,
+        *,
+        limit_seconds: int,
+        ring_seconds: int,
+        manner: Manner = PLAIN,
+    ) -> DialResult:
+        """Ring the destination (`sip:…`, `phone:…`) and let both talk until one hangs up.
+
+        A queue knows its agents and opens no gate.
 
         `limit_seconds` is armed inside the switch on the agent's leg the moment it answers, so
         that talk ends then even when nobody of us is alive; `Switch.set_limit` moves it.
@@ -221,6 +274,19 @@ class Switch(Protocol):
         """Speak to one party of a talk; the other does not hear it."""
         ...
 
+    async def call_back(
+        self, destination: str, callback: str, *, ring_seconds: int, caller_id: str, member: str
+    ) -> None:
+        """Ring an agent for a caller who asked to be called back; its flow begins when it answers.
+
+        `member` names the agent where a queue knows it, and is empty elsewhere.
+        """
+        ...
+
+    async def is_free(self, member: str) -> bool:
+        """Tell whether an agent of a queue talks to nobody."""
+        ...
+
     async def channels(self) -> ChannelList:
         """List the live channels. An incomplete list raises; it is never an empty answer."""
         ...
@@ -242,6 +308,9 @@ class TalkRecord:
 class TalkRecords(Protocol):
     """The switch's own durable record (Asterisk: CEL), written even while we are dead."""
 
-    async def of(self, *, uniqueid: str, since_us: int) -> TalkRecord:
-        """Read the record of the call that the channel `uniqueid` began, after `since_us`."""
+    async def of(self, *, uniqueid: str, since_us: int, talk: int = 1) -> TalkRecord:
+        """Read the record of the call that the channel `uniqueid` began, after `since_us`.
+
+        `talk` counts the talks of a call that was put through, from 1.
+        """
         ...

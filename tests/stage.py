@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from billing.ids import new_id
 from billing.money import parse_amount
 from billing.storage.engine import create
 from billing.subscriptions import Subscriptions
+from ivr.calls.callbacks import Callbacks
 from ivr.calls.closing import Closing
 from ivr.calls.history import CallRecord, recent
 from ivr.calls.registry import Registry
@@ -91,6 +92,32 @@ async def directory(books: Desk) -> Directory:
     )
 
 
+class ScriptedPeople:
+    """Callers whose PINs stand in the directory, and one voucher."""
+
+    def __init__(self, stage: Callable[[], Stage], books: Desk) -> None:
+        self._stage = stage
+        self._books = books
+
+    async def check_pin(self, account: str | None, pin: str, caller: str) -> bool:
+        return account is not None and self._stage().directory.pins.get(account) == pin
+
+    async def register_phone(self, account: str, number: str) -> bool:
+        self._stage().registered.append((account, number))
+        return True
+
+    async def redeem(self, account: str, code: str) -> None:
+        if code != "123456789012":
+            raise UnknownVoucher
+        await self._books.wallet.top_up(account, parse_amount("5"), key=code, actor="voucher")
+
+    async def set_agent(self, client: str, agent: str, state: str) -> None:
+        raise NotImplementedError
+
+    async def priority(self, account: str) -> int:
+        return 0
+
+
 @asynccontextmanager
 async def open_stage(folder: Path) -> AsyncIterator[Stage]:
     """Build a line on a ledger of its own."""
@@ -105,22 +132,13 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
             stalls=StallWatch(books.clock),
         )  # fmt: skip
 
-        async def check_pin(account: str | None, pin: str, _caller: str) -> bool:
-            return account is not None and stage.directory.pins.get(account) == pin
-
-        async def register_phone(account: str, number: str) -> bool:
-            stage.registered.append((account, number))
-            return True
-
-        async def redeem(account: str, code: str) -> None:
-            if code != "123456789012":
-                raise UnknownVoucher
-            await books.wallet.top_up(account, parse_amount("5"), key=code, actor="voucher")
-
+        callbacks = Callbacks(
+            engine, books.clock, switch=switch, registry=registry,
+            directory=lambda: stage.directory, node="node-1", ring_seconds=30,
+        )  # fmt: skip
         desk = FlowDesk(
-            directory=lambda: stage.directory, check_pin=check_pin,
-            register_phone=register_phone, redeem=redeem,
-            charging=books.charging,
+            directory=lambda: stage.directory, people=ScriptedPeople(lambda: stage, books),
+            callbacks=callbacks, mailbox=None, charging=books.charging,
             closing=closing, registry=registry,
             store=CallStore(writer=books.writer, engine=engine), clock=books.clock,
             new_id=lambda: new_id(books.clock), boot=lambda: switch.boot,

@@ -41,6 +41,7 @@ APPLICATIONS = {
     "Goto": "",
     "GotoIf": "",
     "Hangup": "",
+    "MixMonitor": "app_mixmonitor.so",
     "Playback": "app_playback.so",
     "Queue": "app_queue.so",
     "Read": "app_read.so",
@@ -57,12 +58,14 @@ FUNCTIONS = {
     "DEVICE_STATE": "func_devstate.so",
     "FILTER": "func_strings.so",
     "LEN": "func_strings.so",
+    "MASTER_CHANNEL": "func_channel.so",
     "TIMEOUT": "func_timeout.so",
 }
 # Manager action -> the classes of which one lets an account send it.
 ACTIONS = {
     "AbsoluteTimeout": {"call", "system"},
     "CoreShowChannels": {"reporting", "system"},
+    "Getvar": {"call", "reporting", "system"},
     "CoreStatus": {"reporting", "system"},
     "Hangup": {"call", "system"},
     "Login": set[str](),
@@ -115,7 +118,8 @@ def loaded() -> set[str]:
 def node_files() -> dict[str, str]:
     names = {field.name for field in fields(configure.Ports)} - {"agi_host"}
     numbers = dict.fromkeys(names, 5000)
-    return configure.node_files(configure.Ports(agi_host="127.0.0.1", **numbers), "s" * 64)
+    ports = configure.Ports(agi_host="127.0.0.1", **numbers)
+    return configure.node_files(ports, "s" * 64, Path("/shared"))
 
 
 # --- files
@@ -134,15 +138,10 @@ def test_every_include_is_a_node_file_and_every_node_file_is_included() -> None:
 
 
 def test_only_the_queues_are_included_if_they_are_there() -> None:
-    tried = [
-        (file.name, value)
-        for file in FILES
-        for settings in sections(file).values()
-        for name, value in settings
-        if name == "#tryinclude"
-    ]
+    tried = [file.name for file in FILES if "#tryinclude" in file.read_text("utf-8")]
 
-    assert tried == [("queues.conf", "node/queues.conf")]
+    assert tried == []
+    assert node_files()["queues.conf"] == '#tryinclude "/shared/queues.conf"\n'
 
 
 def test_node_files_are_not_kept() -> None:
@@ -230,8 +229,9 @@ def test_what_is_trusted_is_set_from_a_filter_or_a_constant() -> None:
     for _, step in dialplan_steps():
         if match := re.fullmatch(r"Set\((TALKMETER_\w+)=(.*)\)", step):
             assert match[1] in TRUSTED
-            agent = r"${FILTER(a-z0-9._\x2D,${MEMBERNAME})}"
-            assert match[2] in {"", "${FILTER(0-9,${EXTEN})}", agent}
+            name = r"\$\{FILTER\(a-z0-9\._\\x2D,\$\{(MEMBERNAME|TALKMETER_MEMBER)\}\)\}"
+            constant = match[2] in {"", "${FILTER(0-9,${EXTEN})}"}
+            assert constant or re.fullmatch(name, match[2])
 
 
 def test_caller_id_is_cleaned_before_the_service_hears_of_the_call() -> None:
@@ -251,11 +251,13 @@ def test_the_paths_of_the_dialplan_are_those_that_the_service_routes() -> None:
     asked = re.findall(r"AGI\(agi://\$\{TALKMETER_AGI\}/(\w+),", DIALPLAN.read_text("utf-8"))
     router = (ROOT / "ivr/app.py").read_text(encoding="utf-8")
 
-    named = re.findall(r'path == "(\w+)"', router)
+    flows = re.search(r"^FLOWS: Final = \{(.+)\}$", router, re.MULTILINE)
+    assert flows
+    named = re.findall(r'"(\w+)": ', flows[1])
 
-    assert asked == ["call", "farewell"]
+    assert asked == ["call", "farewell", "callback"]
     # Whatever is not named is a call.
-    assert named == ["farewell"]
+    assert named == ["farewell", "callback"]
 
 
 def test_a_call_without_proof_of_a_clean_end_hears_an_apology() -> None:
@@ -271,7 +273,7 @@ def test_the_contexts_that_the_service_dials_into_are_there() -> None:
         (ROOT / name).read_text("utf-8") for name in ("ivr/agi/leg.py", "ivr/ami/switch.py")
     )
 
-    named = set(re.findall(r"talkmeter-(?!\d)[a-z]+", service))
+    named = set(re.findall(r"talkmeter-(?!\d)[a-z]+(?:-[a-z]+)*", service))
 
     assert named >= {"talkmeter-agent", "talkmeter-demo", "talkmeter-whisper"}
     assert named - {"talkmeter-"} <= set(contexts)
@@ -283,9 +285,10 @@ def test_agents_phones_and_trunks_lead_nowhere_else() -> None:
         name: dict(items) for name, items in pjsip.items() if ("type", "endpoint") in items
     }
 
-    assert set(endpoints) == {"trunk", "agents"}
+    assert set(endpoints) == {"trunk", "agents", "outbound"}
     assert endpoints["trunk"]["context"] == "talkmeter-in"
     assert endpoints["agents"]["context"] == "talkmeter-nowhere"
+    assert endpoints["outbound"]["context"] == "talkmeter-nowhere"
     assert sections(DIALPLAN)["talkmeter-nowhere"] == []
     for endpoint in endpoints.values():
         assert endpoint["allow_transfer"] == "no"
@@ -469,7 +472,10 @@ def test_the_blocks_of_the_readme_write_the_node_files(tmp_path: Path) -> None:
 
 
 def keys(text: str) -> list[str]:
-    return [line.partition("=")[0] for line in text.splitlines()]
+    return [
+        line.replace("/var/lib/talkmeter-shared/", "/shared/").partition("=")[0]
+        for line in text.splitlines()
+    ]
 
 
 def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_the_node_files_are_those_of_the_private_asterisk(tmp_path: Path) -> Non
     entered = enter(variables(tmp_path, wanted))
 
     assert entered.returncode == 0, entered.stderr
-    assert written(tmp_path) == configure.node_files(wanted, SECRET)
+    assert written(tmp_path) == configure.node_files(wanted, SECRET, Path("/shared"))
 
 
 def test_every_file_that_asterisk_conf_includes_is_written(tmp_path: Path) -> None:

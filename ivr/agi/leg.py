@@ -13,11 +13,16 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from ivr.agi.wire import Reply, quote
-from ivr.telephony import CallerHungUp, CallFacts, DialResult, LegFailed
+from ivr.telephony import PLAIN, CallerHungUp, CallFacts, DialResult, Gate, LegFailed, Manner, Wish
 
 PROMPT_FOLDER: Final = "talkmeter"
 QUEUE_PREFIX: Final = "tm-"
 DIGITS: Final = "TALKMETER_DIGITS"
+# The argument behind the limit that gives the agent its keys.
+TRANSFERS: Final = "^1"
+WISH: Final = "TALKMETER_WISH"
+# A message ends by itself when nobody speaks for so long.
+SILENCE_SECONDS: Final = 8
 PROMPTS_PER_COMMAND: Final = 60
 PROMPT_SECONDS_MAX: Final = 300.0
 REPLY_SECONDS: Final = 10.0
@@ -28,10 +33,20 @@ DID_HEADERS: Final = ("agi_arg_1", "agi_dnid", "agi_extension")
 _PROMPT = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 _SIP = re.compile(r"sip:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,128}(?::\d{1,5})?", re.ASCII)
 _DEMO = re.compile(r"demo:([a-z]{1,32})", re.ASCII)
+_PHONE = re.compile(r"phone:(\+[1-9]\d{6,14})", re.ASCII)
+_FILE = re.compile(r"/[A-Za-z0-9/._-]{1,400}\.wav", re.ASCII)
+_NUMBER = re.compile(r"\+?\d{2,20}", re.ASCII)
+_WISH = re.compile(r"blind:(\d{1,8})", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2}", re.ASCII)
 _QUEUE = re.compile(r"queue:([a-z0-9-]{1,64})", re.ASCII)
 _DIGITS = re.compile(r"[0-9*#]*", re.ASCII)
 
+# What runs on the leg that answers, before anybody talks.
+_GATES: Final = {
+    Gate.OPEN: "talkmeter-agent",
+    Gate.ACCEPT: "talkmeter-accept",
+    Gate.CALLED_BACK: "talkmeter-called-back",
+}
 _RESULTS: Final = {
     "ANSWER": DialResult.TALKED,
     "BUSY": DialResult.BUSY,
@@ -52,8 +67,11 @@ class Commands(Protocol):
 class AgiLeg:
     """A caller behind a FastAGI session."""
 
-    def __init__(self, request: Commands, headers: Mapping[str, str], *, node: str) -> None:
+    def __init__(
+        self, request: Commands, headers: Mapping[str, str], *, node: str, gateway: str = ""
+    ) -> None:
         self._request = request
+        self._gateway = gateway
         did = next((headers[name] for name in DID_HEADERS if headers.get(name)), "")
         number = headers.get("agi_callerid", "")
         self._facts = CallFacts(
@@ -100,15 +118,43 @@ class AgiLeg:
             raise LegFailed("digits were not collected")
         return reply.data
 
+    async def record_message(self, file: str, *, seconds_max: int) -> None:
+        """Record the caller; what was said before a hangup is kept."""
+        await self._do(
+            f"RECORD FILE {quote(_sound(file))} wav {quote('#')} {seconds_max * 1000} "
+            f"s={SILENCE_SECONDS}",
+            seconds_max=seconds_max + REPLY_SECONDS,
+        )
+
+    async def record_talk(self, file: str) -> None:
+        """Record both parties while they are in one bridge."""
+        await self._do(f"EXEC MixMonitor {quote(f'{_sound(file)}.wav,b')}")
+
+    async def wish(self) -> Wish | None:
+        """Read what the agent's keys left on the caller's channel."""
+        found = _WISH.fullmatch((await self._get(WISH)).data)
+        return Wish(target=found[1]) if found else None
+
     async def connect(
-        self, destination: str, *, limit_seconds: int, ring_seconds: int, accept: bool = False
+        self,
+        destination: str,
+        *,
+        limit_seconds: int,
+        ring_seconds: int,
+        manner: Manner = PLAIN,
     ) -> DialResult:
         """Dial, with the limit armed on the agent's leg before the bridge."""
+        if manner.transfers:
+            await self._do(f"SET VARIABLE {WISH} none")
         if queue := _QUEUE.fullmatch(destination):
-            return await self._queue(queue[1], limit_seconds, ring_seconds)
-        target = dial_target(destination)
-        before = "talkmeter-accept" if accept else "talkmeter-agent"
-        arguments = f"{target},{ring_seconds},U({before}^{limit_seconds})"
+            return await self._queue(queue[1], limit_seconds, ring_seconds, manner)
+        target = dial_target(destination, gateway=self._gateway)
+        if manner.gate is Gate.CALLED_BACK:
+            await self._do(f"SET VARIABLE __TALKMETER_SAY {_files(manner.words)}")
+            await self._do(f"SET VARIABLE __TALKMETER_LANGUAGE {manner.language}")
+        gosub = f"{_GATES[manner.gate]}^{limit_seconds}{TRANSFERS if manner.transfers else ''}"
+        shown = f"o({manner.caller_id})" if _NUMBER.fullmatch(manner.caller_id) else ""
+        arguments = f"{target},{ring_seconds},U({gosub}){shown}"
         dialled = await self._request.send_command(
             f"EXEC Dial {quote(arguments)}", seconds_max=TALK_SECONDS_MAX
         )
@@ -121,9 +167,15 @@ class AgiLeg:
             raise CallerHungUp
         return _RESULTS.get(status, DialResult.UNREACHABLE)
 
-    async def _queue(self, name: str, limit_seconds: int, wait_seconds: int) -> DialResult:
+    async def _queue(
+        self, name: str, limit_seconds: int, wait_seconds: int, manner: Manner
+    ) -> DialResult:
         """Wait in a queue; two underscores hand the limit on to whichever agent answers."""
         await self._do(f"SET VARIABLE __TALKMETER_LIMIT {limit_seconds}")
+        if manner.transfers:
+            await self._do("SET VARIABLE __TALKMETER_TRANSFERS 1")
+        if manner.priority:
+            await self._do(f"SET VARIABLE QUEUE_PRIO {manner.priority}")
         await self._do("SET VARIABLE QUEUESTATUS NONE")
         arguments = f"{QUEUE_PREFIX}{name},c,,,{wait_seconds}"
         waited = await self._request.send_command(
@@ -171,8 +223,15 @@ def _files(prompts: tuple[str, ...]) -> str:
     return "&".join(f"{PROMPT_FOLDER}/{prompt}" for prompt in prompts)
 
 
-def dial_target(destination: str) -> str:
-    """Write a destination as Dial and queues read it.
+def _sound(file: str) -> str:
+    """Name a sound file as Asterisk does, without its ending."""
+    if not _FILE.fullmatch(file):
+        raise LegFailed("not the name of a sound file")
+    return file.removesuffix(".wav")
+
+
+def dial_target(destination: str, *, gateway: str = "") -> str:
+    """Write a destination as Dial and queues read it; a phone is dialled through a gateway.
 
     Raises:
         LegFailed: it cannot be dialled.
@@ -182,4 +241,6 @@ def dial_target(destination: str) -> str:
         return f"PJSIP/agents/{destination}"
     if match := _DEMO.fullmatch(destination):
         return f"Local/{match[1]}@talkmeter-demo/n"
+    if gateway and (match := _PHONE.fullmatch(destination)):
+        return f"PJSIP/outbound/sip:{match[1]}@{gateway}"
     raise LegFailed("a destination that cannot be dialled")

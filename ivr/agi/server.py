@@ -155,6 +155,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
         *,
         on_call: Handler,
         node: str = "",
+        gateway: str = "",
         peers: frozenset[str] = frozenset({"127.0.0.1", "::1"}),
         connections_max: int = CONNECTIONS_MAX,
         header_seconds: float = HEADER_SECONDS,
@@ -164,6 +165,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
         self._address = (host, port)
         self._on_call = on_call
         self._node = node
+        self._gateway = gateway
         self._peers = peers
         files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._connections_max = min(connections_max, max(1, files_max - FILES_RESERVED))
@@ -248,7 +250,8 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
     async def _serve(
         self, headers: dict[str, str], writer: asyncio.StreamWriter, deadline: Deadline
     ) -> None:
-        leg = AgiLeg(AgiRequest(self, headers, writer, deadline), headers, node=self._node)
+        request = AgiRequest(self, headers, writer, deadline)
+        leg = AgiLeg(request, headers, node=self._node, gateway=self._gateway)
         path = headers.get("agi_network_script", "").partition("?")[0]
         try:
             await self._on_call(leg, path)

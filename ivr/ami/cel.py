@@ -54,7 +54,7 @@ class CelFile:
         # Calls that began later than this are kept whole; None before the first look.
         self._known_from_us: int | None = None
 
-    async def of(self, *, uniqueid: str, since_us: int) -> TalkRecord:
+    async def of(self, *, uniqueid: str, since_us: int, talk: int = 1) -> TalkRecord:
         """Read the record of the call that the channel `uniqueid` began, after `since_us`.
 
         The two clocks may be an hour apart. A file that is not there has no records yet.
@@ -69,7 +69,7 @@ class CelFile:
                 rows = await asyncio.to_thread(self._rows, uniqueid, since_us)
             except OSError as error:
                 raise SwitchUnavailable("the channel event log cannot be read") from error
-        return record_of(rows, uniqueid=uniqueid, since_us=since_us)
+        return record_of(rows, uniqueid=uniqueid, since_us=since_us, talk=talk)
 
     def _rows(self, uniqueid: str, since_us: int) -> list[Row]:
         with self._thread_lock:

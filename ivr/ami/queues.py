@@ -16,14 +16,14 @@ import structlog
 
 from ivr.agi.leg import QUEUE_PREFIX, dial_target
 from ivr.ami.link import AmiLink
+from ivr.ami.switch import STATE
 from ivr.directory.model import Directory
 from ivr.directory.queues import members
 from ivr.telephony import Switch, SwitchUnavailable
 
 LOOK_SECONDS: Final = 0.5
-# A phone that is dialled by its address has no state of its own, and a queue rings no phone
-# without one: the dialplan sets this while the agent talks.
-STATE: Final = "Custom:tm-"
+# In the folder that Asterisk shares with us.
+QUEUES_FILE: Final = "queues.conf"
 
 log = structlog.get_logger()
 
@@ -40,6 +40,8 @@ def queues_conf(directory: Directory) -> str:
             f"wrapuptime={queue.wrap_up_seconds}",
         ]
         for agent in members(queue, directory.away):
+            # A phone that is dialled by its address has no state of its own, and a queue rings no
+            # phone without one: the dialplan sets this one while the agent talks.
             target = dial_target(str(agent.destination))
             member = f"{queue.client}.{agent.code}"
             lines.append(f"member => {target},0,{member},{STATE}{member}")

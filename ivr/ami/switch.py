@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from ivr.agi.leg import dial_target
 from ivr.ami.events import EventNotBelieved, values_of
 from ivr.ami.link import ActionFailed, AmiLink
 from ivr.telephony import (
@@ -16,12 +17,17 @@ from ivr.telephony import (
     SwitchUnavailable,
 )
 
+# What the dialplan calls the state of an agent.
+STATE: Final = "Custom:tm-"
 GONE: Final = "no such channel"
 LIMIT_SECONDS_MIN: Final = 0.1  # zero is refused
 PROMPTS_MAX: Final = 20
 # A name that begins with a slash would be a regular expression to Hangup.
 _CHANNEL = re.compile(r"[A-Za-z][A-Za-z0-9./@:;_+-]{0,119}", re.ASCII)
 _PROMPT = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_CALLBACK = re.compile(r"[0-9a-f-]{36}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{2,20}", re.ASCII)
+_MEMBER = re.compile(r"[a-z0-9_.-]{0,129}", re.ASCII)
 _ROW: Final = frozenset({"Event", "Channel", "Uniqueid", "Linkedid", "BridgeId"})
 
 
@@ -69,6 +75,40 @@ class AmiSwitch:
                 "Async": "true",
             }
         )
+
+    async def call_back(
+        self, destination: str, callback: str, *, ring_seconds: int, caller_id: str, member: str
+    ) -> None:
+        """Originate a call to an agent; the dialplan hands it to the service when it answers."""
+        names_are_safe = (
+            _CALLBACK.fullmatch(callback)
+            and _NUMBER.fullmatch(caller_id)
+            and _MEMBER.fullmatch(member)
+        )
+        if not names_are_safe:
+            raise SwitchUnavailable("a name that cannot be sent")
+        await self._link.request(
+            {
+                "Action": "Originate",
+                "Channel": dial_target(destination),
+                "Context": "talkmeter-callback",
+                "Exten": "s",
+                "Priority": "1",
+                "Timeout": str(ring_seconds * 1000),
+                "CallerID": caller_id,
+                "Variable": f"TALKMETER_CALLBACK={callback},TALKMETER_MEMBER={member}",
+                "Async": "true",
+            }
+        )
+
+    async def is_free(self, member: str) -> bool:
+        """Ask for the state that the dialplan sets while an agent of a queue talks."""
+        if not _MEMBER.fullmatch(member):
+            raise SwitchUnavailable("a name that cannot be sent")
+        answer = await self._link.request(
+            {"Action": "Getvar", "Variable": f"DEVICE_STATE({STATE}{member})"}
+        )
+        return dict(answer[0]).get("Value") != "INUSE"
 
     async def channels(self) -> ChannelList:
         """List the live channels, complete by Asterisk's own count."""

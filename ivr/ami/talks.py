@@ -64,12 +64,16 @@ def row_of(line: bytes) -> Row | None:
     )
 
 
-def record_of(rows: Iterable[Row], *, uniqueid: str, since_us: int) -> TalkRecord:
-    """Find the first talk of the call that the channel `uniqueid` began, after `since_us`."""
+def record_of(rows: Iterable[Row], *, uniqueid: str, since_us: int, talk: int = 1) -> TalkRecord:
+    """Find a talk of the call that the channel `uniqueid` began, after `since_us`.
+
+    A call that was put through has several, one after the other; `talk` counts them from 1.
+    """
+    talks_left = talk
     present: dict[str, set[str]] = defaultdict(set)
     started_us: int | None = None
     ended_us: int | None = None
-    talk = ""
+    bridge = ""
     over = False
     for row in sorted(set(rows)):
         if row.at_us < since_us:
@@ -80,9 +84,12 @@ def record_of(rows: Iterable[Row], *, uniqueid: str, since_us: int) -> TalkRecor
             members = present[row.bridge]
             members.add(row.uniqueid)
             if started_us is None and uniqueid in members and len(members) >= TALKERS:
-                started_us, talk = row.at_us, row.bridge
+                started_us, bridge = row.at_us, row.bridge
         else:
             present[row.bridge].discard(row.uniqueid)
-            if row.bridge == talk and ended_us is None:
+            if row.bridge == bridge and ended_us is None:
                 ended_us = row.at_us
+                talks_left -= 1
+                if talks_left:
+                    started_us, ended_us, bridge = None, None, ""
     return TalkRecord(started_us=started_us, ended_us=ended_us, over=over)

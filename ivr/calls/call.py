@@ -14,13 +14,22 @@ from billing.charging import Grant, SessionTerms
 from billing.clock import Clock
 from billing.money import Micros
 from ivr.calls.states import CallEvent, CallState, EndReason, advance
-from ivr.telephony import CallFacts
+from ivr.telephony import CallFacts, Wish
 
 MICROSECONDS = 1_000_000
 TIMELINE_MAX = 40
 LASTS_SECONDS_MAX = 24 * 3600
 
+# The switch's clock may differ from ours; parts before this one may have lasted a day.
+RECORD_SLACK_US = 60 * MICROSECONDS
+PARTS_SLACK_US = 2 * LASTS_SECONDS_MAX * MICROSECONDS
+
 log = structlog.get_logger()
+
+
+def record_since(started_us: int, part: int) -> int:
+    """Say from when on the switch's record of a call must be read to find all its talks."""
+    return started_us - (RECORD_SLACK_US if part == 1 else PARTS_SLACK_US)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +110,16 @@ class Call:
     # The carrier pays for it, and the caller pays the carrier.
     premium: bool = False
     language: str = "en"
+    # A call that an agent put through goes on as another part; `follows` is the part before.
+    part: int = 1
+    follows: str = ""
+    # The call that all parts belong to; empty for the first, which is it.
+    began_as: str = ""
+    # The agent was rung first, so the caller is the other party of the talk.
+    called_back: bool = False
+    # The talk is recorded, and kept for so many days.
+    record_days: int | None = None
+    wish: Wish | None = None
     talk: Talk = field(default_factory=Talk)
     adopted: bool = False
     caller_gone: bool = False
@@ -145,6 +164,36 @@ class Call:
             if paid < LASTS_SECONDS_MAX:
                 covered = grant.covered_seconds + grant.coverable_seconds
                 self.granted.lasts_seconds = covered + paid
+
+    @property
+    def first_id(self) -> str:
+        """The id of the first part."""
+        return self.began_as or self.id
+
+    @property
+    def caller_channel(self) -> str:
+        """The caller's end of the talk."""
+        return self.talk.agent_channel if self.called_back else self.facts.channel
+
+    def next_part(self, call_id: str) -> Call:
+        """Make what follows when an agent puts the caller through; the old part is over."""
+        return Call(
+            id=call_id,
+            facts=self.facts,
+            boot=self.boot,
+            started_us=self.now_us(),
+            clock=self.clock,
+            state=CallState.CHOOSING,
+            client=self.client,
+            account=self.account,
+            proved=self.proved,
+            premium=self.premium,
+            language=self.language,
+            part=self.part + 1,
+            follows=self.id,
+            began_as=self.first_id,
+            record_days=self.record_days,
+        )
 
     @property
     def ends_after_seconds(self) -> int | None:

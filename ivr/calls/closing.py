@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from billing.charging import Charging, Settlement
-from ivr.calls.call import MICROSECONDS, Call
+from ivr.calls.call import MICROSECONDS, Call, record_since
 from ivr.calls.evidence import TalkEvidence, from_record, weigh
 from ivr.calls.registry import Registry
 from ivr.calls.stalls import StallWatch
@@ -24,7 +24,6 @@ from ivr.telephony import SwitchUnavailable, TalkRecord, TalkRecords
 EVENT_WAIT_SECONDS: Final = 1.5
 RECORD_WAIT_SECONDS: Final = 4.0
 RECORD_POLL_SECONDS: Final = 0.1
-RECORD_SLACK_US: Final = 60 * MICROSECONDS
 
 WriteEnd = Callable[[], Awaitable[None]]
 
@@ -150,7 +149,9 @@ class Closing:
         for _ in range(int(RECORD_WAIT_SECONDS / RECORD_POLL_SECONDS)):
             try:
                 record = await self._records.of(
-                    uniqueid=call.facts.uniqueid, since_us=call.started_us - RECORD_SLACK_US
+                    uniqueid=call.facts.uniqueid,
+                    since_us=record_since(call.started_us, call.part),
+                    talk=call.part,
                 )
             except SwitchUnavailable:
                 log.warning("no record to read", call_id=call.id)

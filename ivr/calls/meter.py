@@ -140,7 +140,7 @@ class Meter:
     async def _whisper(self, call: Call, notice: Notice) -> None:
         """Say it to the caller only; a talk goes on without it."""
         try:
-            await self._switch.whisper(call.facts.channel, self._words(call, notice))
+            await self._switch.whisper(call.caller_channel, self._words(call, notice))
         except SwitchUnavailable:
             log.warning("notice not said", call_id=call.id)
         else:

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.storage.tables import sessions
+from ivr.calls.call import record_since
 from ivr.tables import calls
 from ivr.telephony import TalkRecords
 
@@ -46,7 +47,13 @@ async def reconcile(
 ) -> Reconciliation:
     """Compare the settled calls of one node since a moment."""
     query = (
-        select(calls.c.id, calls.c.uniqueid, calls.c.started_us, sessions)
+        select(
+            calls.c.id,
+            calls.c.uniqueid,
+            calls.c.part,
+            calls.c.started_us.label("began_us"),
+            sessions,
+        )
         .select_from(calls.join(sessions, sessions.c.id == calls.c.id))
         .where(calls.c.node == node, calls.c.started_us >= since_us, sessions.c.state == "settled")
         .order_by(calls.c.id)
@@ -56,7 +63,11 @@ async def reconcile(
         rows = (await connection.execute(query)).all()
     differences: list[Difference] = []
     for row in rows:
-        record = await records.of(uniqueid=row.uniqueid, since_us=since_us)
+        record = await records.of(
+            uniqueid=row.uniqueid,
+            since_us=min(since_us, record_since(row.began_us, row.part)),
+            talk=row.part,
+        )
         record_us = (
             record.ended_us - record.started_us
             if record.started_us is not None and record.ended_us is not None

@@ -12,6 +12,7 @@ An unreachable switch or an incomplete list says nothing, so then nothing is don
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Final, NoReturn
 
@@ -20,14 +21,14 @@ import structlog
 from billing.charging import Charging, OpenSession
 from billing.clock import Clock, microseconds_of
 from billing.errors import BillingError
-from ivr.calls.call import MICROSECONDS, Call, Granted
+from ivr.calls.call import MICROSECONDS, Call, Granted, record_since
 from ivr.calls.closing import Closing, StillOpen
 from ivr.calls.evidence import estimated, from_record
 from ivr.calls.registry import Registry
 from ivr.calls.states import CallEvent, CallState, EndReason
-from ivr.calls.store import CallStore
+from ivr.calls.store import CallStore, StoredFacts
+from ivr.directory.model import Directory
 from ivr.telephony import (
-    CallFacts,
     ChannelList,
     LiveChannel,
     Switch,
@@ -39,7 +40,6 @@ from ivr.telephony import (
 ROUND_SECONDS: Final = 2.0
 GONE_TWICE_SECONDS: Final = 2.0
 RECORD_PATIENCE_SECONDS: Final = 30.0
-RECORD_SLACK_US: Final = 60 * MICROSECONDS
 
 log = structlog.get_logger()
 
@@ -58,6 +58,7 @@ class Recovery:
         records: TalkRecords,
         clock: Clock,
         node: str,
+        directory: Callable[[], Directory],
     ) -> None:
         self._charging = charging
         self._closing = closing
@@ -67,6 +68,7 @@ class Recovery:
         self._records = records
         self._clock = clock
         self._node = node
+        self._directory = directory
         self._missed_at: dict[str, tuple[str, float]] = {}
 
     async def run(self) -> NoReturn:
@@ -109,9 +111,9 @@ class Recovery:
             elif facts.node != self._node:
                 continue  # another node's service looks after it
             elif (live := by_uniqueid.get(facts.call.uniqueid)) and facts.boot == listed.boot:
-                await self._adopt(session, facts.call, live, listed)
+                await self._adopt(session, facts, live, listed)
             elif self._surely_gone(session, facts.boot, listed.boot):
-                await self._close_gone(session, facts.call)
+                await self._close_gone(session, facts)
 
     def _surely_gone(self, session: OpenSession, boot: str, listed_boot: str) -> bool:
         if boot and listed_boot and boot != listed_boot:
@@ -124,7 +126,7 @@ class Recovery:
         return now - first[1] >= GONE_TWICE_SECONDS
 
     async def _adopt(
-        self, session: OpenSession, facts: CallFacts, live: LiveChannel, listed: ChannelList
+        self, session: OpenSession, facts: StoredFacts, live: LiveChannel, listed: ChannelList
     ) -> None:
         """Take a live call over: meter it from now on."""
         call = self._call(session, facts, listed.boot)
@@ -149,10 +151,14 @@ class Recovery:
         self._registry.talking.set()
         log.info("call adopted", call_id=call.id, state=call.state.value)
 
-    def _call(self, session: OpenSession, facts: CallFacts, boot: str) -> Call:
+    def _call(self, session: OpenSession, facts: StoredFacts, boot: str) -> Call:
+        did = self._directory().did(facts.call.did)
         return Call(
             id=session.terms.session_id,
-            facts=facts,
+            facts=facts.call,
+            part=facts.part,
+            language=facts.language,
+            ceiling_seconds=did.rules.maximum_talk_seconds if did else None,
             boot=boot,
             started_us=session.opened_us,
             clock=self._clock,
@@ -179,7 +185,7 @@ class Recovery:
                     log.info("adopted call still open", call_id=call.id)
                     self._registry.remove(call)
 
-    async def _close_gone(self, session: OpenSession, facts: CallFacts) -> None:
+    async def _close_gone(self, session: OpenSession, facts: StoredFacts) -> None:
         call = self._call(session, facts, "")
         record = await self._record(call)
         if evidence := from_record(record):
@@ -228,5 +234,7 @@ class Recovery:
 
     async def _record(self, call: Call) -> TalkRecord:
         return await self._records.of(
-            uniqueid=call.facts.uniqueid, since_us=call.started_us - RECORD_SLACK_US
+            uniqueid=call.facts.uniqueid,
+            since_us=record_since(call.started_us, call.part),
+            talk=call.part,
         )

@@ -75,10 +75,20 @@ class Registry:
         if self._by_uniqueid.get(call.facts.uniqueid) is call:
             del self._by_uniqueid[call.facts.uniqueid]
 
-    def count(self, *, did: str | None = None, account: str | None = None) -> int:
-        """Count the live calls of a DID or of an account."""
+    def follow(self, before: Call, after: Call) -> None:
+        """Let the next part of a call take the place of the one before; there is always room."""
+        self._by_id.pop(before.id, None)
+        self._by_id[after.id] = after
+        self._by_uniqueid[after.facts.uniqueid] = after
+
+    def count(
+        self, *, did: str | None = None, account: str | None = None, client: str | None = None
+    ) -> int:
+        """Count the live calls of a DID, an account or a client."""
         return sum(
-            (did is None or call.facts.did == did) and (account is None or call.account == account)
+            (did is None or call.facts.did == did)
+            and (account is None or call.account == account)
+            and (client is None or call.client == client)
             for call in self._by_id.values()
         )
 

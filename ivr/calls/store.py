@@ -12,11 +12,12 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Executable, bindparam, insert, select, update
+from sqlalchemy import Executable, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.errors import LedgerUnavailable
-from billing.storage.tables import sessions
+from billing.money import Micros
+from billing.storage.tables import accounts, sessions
 from billing.storage.writer import GroupWriter
 from ivr.calls.call import Call
 from ivr.tables import calls
@@ -52,6 +53,8 @@ class StoredFacts:
     node: str
     boot: str
     call: CallFacts
+    part: int = 1
+    language: str = "en"
 
 
 class CallStore:
@@ -74,6 +77,21 @@ class CallStore:
             await connection.execute(
                 update(calls).where(calls.c.id == call_id).values(rating=rating)
             )
+
+    async def spent(self, account: str, did: str, since_us: int) -> Micros:
+        """Sum up what an account's calls of a line cost that ended since a moment."""
+        query = (
+            select(func.coalesce(func.sum(sessions.c.cost), 0))
+            .select_from(sessions.join(accounts, accounts.c.id == sessions.c.account_id))
+            .where(
+                accounts.c.kind == "caller",
+                accounts.c.code == account,
+                sessions.c.service == did,
+                sessions.c.ended_us >= since_us,
+            )
+        )
+        async with self._engine.connect() as connection:
+            return int(await connection.scalar(query) or 0)
 
     async def end(self, call: Call) -> None:
         """Write how a call ended; while the database is away, as soon as it is back."""
@@ -126,6 +144,8 @@ class CallStore:
         return StoredFacts(
             node=row.node,
             boot=row.boot,
+            part=row.part,
+            language=row.language or "en",
             call=CallFacts(
                 node=row.node,
                 channel=row.channel,
@@ -159,4 +179,7 @@ def _row(call: Call) -> Row:
         "ended_us": call.ended_us,
         "end_reason": call.end_reason.value if call.end_reason else None,
         "timeline": json.dumps(call.timeline),
+        "part": call.part,
+        "follows": call.follows or None,
+        "language": call.language,
     }

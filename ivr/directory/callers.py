@@ -1,20 +1,38 @@
-"""Phones and PINs of callers' accounts."""
+"""Phones and PINs of callers' accounts, and their place in queues."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.domain.plans import Plan
 from billing.errors import InvalidInput
 from billing.storage.engine import for_writing
+from billing.storage.plan_tables import plan_versions, subscriptions
 from ivr.directory.gate import unlock
 from ivr.directory.model import NUMBER, PIN
 from ivr.directory.pins import hash_pin
 from ivr.directory.store import bump_stamp, lock_directory
 from ivr.tables import phones, pins
+
+# Asterisk's queues know no bound; nobody needs more steps.
+PRIORITY_MAX: Final = 100
+
+
+async def queue_priority(engine: AsyncEngine, account: str) -> int:
+    """Read an account's place in queues by its plan; the higher comes first, without one 0."""
+    query = (
+        select(plan_versions.c.body)
+        .join(subscriptions, subscriptions.c.plan_version_id == plan_versions.c.id)
+        .where(subscriptions.c.account == account, subscriptions.c.state == "active")
+    )
+    async with engine.connect() as connection:
+        body = await connection.scalar(query)
+    return min(PRIORITY_MAX, Plan.from_json(body).priority) if body else 0
 
 
 async def set_phones_and_pin(

@@ -171,13 +171,12 @@ async def apply_phones(
 
 
 async def hash_pins(
-    engine: AsyncEngine, listed: Sequence[CatalogAccount], key: bytes
+    engine: AsyncEngine, given: Mapping[str, str], key: bytes
 ) -> dict[str, str | None]:
-    """Hash the PINs that are new or other than stored; None stands for one that is right already.
+    """Hash the PINs (whose: which) that are new or other than stored; None: it is right already.
 
     Each takes some ten milliseconds, in a thread.
     """
-    given = {account.code: account.pin for account in listed if account.pin}
     async with engine.connect() as connection:
         before = await stored(connection, pins.c.account, given, ("pin_hash",))
 

@@ -54,7 +54,8 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
     applied = Applied()
     now_us = microseconds_of(clock.now())
     # Slow on purpose, so before the transaction.
-    hashes = await hash_pins(engine, catalog.accounts, pin_key)
+    given = {account.code: account.pin for account in catalog.accounts if account.pin}
+    hashes = await hash_pins(engine, given | dict(catalog.agent_pins), pin_key)
     connection = await for_writing(engine)
     try:
         async with connection.begin():

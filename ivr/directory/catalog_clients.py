@@ -105,9 +105,11 @@ def _did(number: str, node: Node, client: Client, tariffs: Priced, taken: Taken)
         node.wrong("a DID is 2 to 20 digits")
     digits = number.removeprefix("+")
     taken.take("DID", digits, node)
-    kind = fields["kind"].read(one_of("local", "premium"), "local")
-    topics = fields["topics"].need()
-    if topics.is_map and not list(topics.items()):
+    kind = fields["kind"].read(one_of("local", "premium", "agents"), "local")
+    # Agents come and go on a line of theirs, which sells nothing.
+    sells = kind != "agents"
+    topics = fields["topics"].need() if sells else fields["topics"]
+    if sells and topics.is_map and not list(topics.items()):
         topics.wrong("at least one topic is needed")
     return Did(
         number=digits,
@@ -115,7 +117,8 @@ def _did(number: str, node: Node, client: Client, tariffs: Priced, taken: Taken)
         kind=kind,
         monthly_fee=fields["monthly_fee"].read(not_negative, 0),
         timezone=fields["timezone"].read(zone, "UTC"),
-        tariff=_known(fields["tariff"].need(), client, tariffs) or "",
+        tariff=_known(fields["tariff"].need() if sells else fields["tariff"], client, tariffs)
+        or "",
         access=_access(fields["access"], kind),
         topics=tuple(_topic(digit, child, client, tariffs) for digit, child in topics.items()),
         rules=_rules(fields, kind, client, tariffs),

@@ -70,6 +70,7 @@ class Catalog:
     dids: tuple[Did, ...]
     accounts: tuple[CatalogAccount, ...]
     queues: tuple[Queue, ...] = ()
+    agent_pins: Mapping[str, str] = field(default_factory=dict)
     payouts: Mapping[str, PayoutTerms] = field(default_factory=dict)
     plans: tuple[Plan, ...] = ()
 
@@ -94,12 +95,13 @@ def load_catalog(path: Path) -> Catalog:
     dids: list[Did] = []
     payouts: dict[str, PayoutTerms] = {}
     queues: list[Queue] = []
+    agent_pins: dict[str, str] = {}
     for code, node in fields["clients"].items():
         named(code, node)
         client, its_dids = read_client(code, node, money, priced, taken)
         clients.append(client)
         dids += its_dids
-        for queue in read_queues(code, node.at("queues")):
+        for queue in read_queues(code, node.at("queues"), agent_pins):
             taken.take("queue", queue.name, node.at(f"queues.{queue.name}"))
             queues.append(queue)
         if (terms := read_payout(node.at("payout"))) is not None:
@@ -119,6 +121,7 @@ def load_catalog(path: Path) -> Catalog:
         dids=tuple(dids),
         accounts=tuple(accounts),
         payouts=payouts,
+        agent_pins=agent_pins,
         queues=tuple(queues),
         plans=tuple(plan for plan in plans.values() if plan is not None),
     )

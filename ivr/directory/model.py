@@ -15,7 +15,7 @@ from billing.domain.tariffs import Tariff
 from billing.errors import UnknownTariff
 from billing.money import Micros
 from ivr.directory.destinations import Destination
-from ivr.directory.queues import Queue
+from ivr.directory.queues import Agent, Queue
 from ivr.directory.rules import ClientRules, LineRules, TopicRules
 
 NUMBER: Final = re.compile(r"\+?[0-9]{2,20}", re.ASCII)
@@ -65,8 +65,12 @@ class Did:
 
     def tariffs(self) -> set[str]:
         """Name every tariff that its calls may be rated by."""
-        named = {self.tariff} | {topic.tariff for topic in self.topics if topic.tariff}
-        return named | {self.rules.announced} if self.rules.announced else named
+        named = {self.tariff, self.rules.announced, *(topic.tariff for topic in self.topics)}
+        return {name for name in named if name}
+
+    def topic(self, digit: int) -> Topic | None:
+        """Find the topic behind a digit, open or not."""
+        return next((topic for topic in self.topics if topic.digit == digit), None)
 
     def offered(self, now: datetime) -> tuple[Topic, ...]:
         """List the topics that can be chosen now."""
@@ -150,6 +154,16 @@ class Directory:
     def account_of_number(self, digits: str) -> str | None:
         """Find the account with this account number."""
         return self.numbers.get(digits)
+
+    def agent_of_number(self, client: str, number: str) -> Agent | None:
+        """Find a client's agent by the number that agents key in."""
+        agents = (
+            agent
+            for queue in self.queues.values()
+            if queue.client == client
+            for agent in queue.agents
+        )
+        return next((agent for agent in agents if agent.number and agent.number == number), None)
 
     def pin_hash(self, account: str) -> str | None:
         """Return the stored hash of an account's PIN; None when it has none."""

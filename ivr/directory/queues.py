@@ -5,10 +5,14 @@
         strategy: rrmemory
         wrap_up: 10s
         wait: 10m
-        agents: {anna: "sip:anna@127.0.0.1:5090", john: "sip:john@127.0.0.1:5091"}
+        agents:
+          anna: "sip:anna@127.0.0.1:5090"
+          john: {phone: "sip:john@127.0.0.1:5091", number: "4711", pin: "250811"}
         overflow: "demo:agent"
 
-An agent who is away gets no calls; who is away is kept beside the queues, not in the catalog.
+With a number and a PIN an agent comes, pauses and goes by phone, on a line of kind `agents`, and
+can be put a caller through to. An agent who is away gets no calls; who is away is kept beside the
+queues, not in the catalog.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.domain.notation import format_duration, parse_duration
 from billing.errors import InvalidInput
 from billing.ids import CODE
-from ivr.directory.catalog_words import one_of
+from ivr.directory.catalog_words import form, one_of
 from ivr.directory.destinations import Destination
 from ivr.directory.rows import Applied, Row, stored, write
 from ivr.directory.yaml_reader import Node
@@ -38,16 +42,20 @@ WAIT_SECONDS_MAX: Final = 3_600
 WRAP_UP_SECONDS: Final = 5
 RING_SECONDS: Final = 15
 NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+# One digit is a topic.
+AGENT_NUMBER: Final = re.compile(r"[0-9]{2,8}", re.ASCII)
+AGENT_PIN: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
 STATES: Final = ("available", "paused", "logged_out")
 _COLUMNS: Final = ("client", "body")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """Somebody who answers, at a phone."""
+    """Somebody who answers, at a phone; `number` is what it keys in, and what others dial it by."""
 
     code: str
     destination: Destination
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +75,10 @@ class Queue:
         """Write all but name and client."""
         body = {
             **asdict(self),
-            "agents": [[agent.code, str(agent.destination)] for agent in self.agents],
+            "agents": [
+                [agent.code, str(agent.destination), *([agent.number] if agent.number else [])]
+                for agent in self.agents
+            ],
             "overflow": str(self.overflow) if self.overflow else None,
         }
         del body["name"], body["client"]
@@ -83,17 +94,22 @@ class Queue:
                 "name": name,
                 "client": client,
                 "agents": tuple(
-                    Agent(code=code, destination=Destination.parse(destination))
-                    for code, destination in body["agents"]
+                    Agent(
+                        code=code,
+                        destination=Destination.parse(destination),
+                        number=number[0] if number else "",
+                    )
+                    for code, destination, *number in body["agents"]
                 ),
                 "overflow": Destination.parse(body["overflow"]) if body["overflow"] else None,
             }
         )
 
 
-def read_queues(client: str, node: Node) -> list[Queue]:
-    """Read the queues of a client; what is wrong is noted."""
+def read_queues(client: str, node: Node, pins: dict[str, str]) -> list[Queue]:
+    """Read the queues of a client, and their agents' PINs; what is wrong is noted."""
     found: list[Queue] = []
+    numbers: dict[str, str] = {}
     for name, child in node.items():
         if not NAME.fullmatch(name):
             child.wrong("a queue's name is lower case letters, digits and dashes, at most 64")
@@ -103,7 +119,7 @@ def read_queues(client: str, node: Node) -> list[Queue]:
             Queue(
                 name=name,
                 client=client,
-                agents=_agents(fields["agents"].need()),
+                agents=_agents(fields["agents"].need(), client, numbers, pins),
                 strategy=fields["strategy"].read(one_of(*STRATEGIES), "rrmemory"),
                 wrap_up_seconds=fields["wrap_up"].read(_time(1), WRAP_UP_SECONDS),
                 ring_seconds=fields["ring"].read(_time(5), RING_SECONDS),
@@ -114,17 +130,33 @@ def read_queues(client: str, node: Node) -> list[Queue]:
     return found
 
 
-def _agents(node: Node) -> tuple[Agent, ...]:
+def _agents(
+    node: Node, client: str, numbers: dict[str, str], pins: dict[str, str]
+) -> tuple[Agent, ...]:
     agents: list[Agent] = []
     for code, child in node.items():
         if not CODE.fullmatch(code):
             child.wrong("an agent's name is lower case letters, digits, dot, dash, underscore")
-        destination = child.read(_reachable, None)
+        fields = child.map(frozenset({"phone", "number", "pin"})) if child.is_map else None
+        phone = fields["phone"].need() if fields else child
+        destination = phone.read(_reachable, None)
+        number = fields["number"].read(form(AGENT_NUMBER, "2 to 8 digits"), "") if fields else ""
+        if number and numbers.setdefault(number, code) != code:
+            child.wrong(f"agent {numbers[number]} has the number {number} already")
+        if fields and (pin := fields["pin"].read(form(AGENT_PIN, "4 to 12 digits"), "")):
+            pins[pin_name(client, code)] = pin
+            if not number:
+                child.wrong("an agent with a PIN needs a number to key in")
         if destination is not None:
-            agents.append(Agent(code=code, destination=destination))
+            agents.append(Agent(code=code, destination=destination, number=number))
     if len(agents) > AGENTS_MAX:
         node.wrong(f"more than {AGENTS_MAX} agents")
     return tuple(agents)
+
+
+def pin_name(client: str, agent: str) -> str:
+    """Say under which name the PIN of an agent is kept, beside those of accounts."""
+    return f"agent:{client}.{agent}"
 
 
 def _reachable(text: str) -> Destination | None:
@@ -152,11 +184,17 @@ def queues_document(listed: Iterable[Queue]) -> dict[str, Any]:  # Any: YAML val
             "wrap_up": format_duration(queue.wrap_up_seconds),
             "ring": format_duration(queue.ring_seconds),
             "wait": format_duration(queue.wait_seconds),
-            "agents": {agent.code: str(agent.destination) for agent in queue.agents},
+            "agents": {agent.code: _agent_document(agent) for agent in queue.agents},
             **({"overflow": str(queue.overflow)} if queue.overflow else {}),
         }
         for queue in listed
     }
+
+
+def _agent_document(agent: Agent) -> str | dict[str, str]:
+    if not agent.number:
+        return str(agent.destination)
+    return {"phone": str(agent.destination), "number": agent.number}
 
 
 async def apply_queues(

@@ -49,7 +49,7 @@ async def authenticate(leg: CallLeg, call: Call, did: Did, desk: Desk) -> str:
             digits_max=PIN_DIGITS_MAX,
             wait_seconds=INPUT_SECONDS,
         )
-        if await desk.check_pin(account, pin, leg.facts.caller_number) and account:
+        if await desk.people.check_pin(account, pin, leg.facts.caller_number) and account:
             call.ask("")
             call.proved = True
             if not claimed and access.trust_caller_id:
@@ -67,7 +67,7 @@ async def _offer_registration(leg: CallLeg, account: str, desk: Desk) -> None:
     answer = await leg.collect(
         Prompt.REGISTER_PHONE, digits_max=1, wait_seconds=REGISTRATION_SECONDS
     )
-    if answer == YES and await desk.register_phone(account, number):
+    if answer == YES and await desk.people.register_phone(account, number):
         await leg.play(Prompt.PHONE_REGISTERED)
 
 

@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from billing.charging import Charging
 from billing.clock import Clock
+from ivr.calls.callbacks import Callbacks
 from ivr.calls.closing import Closing
+from ivr.calls.mailbox import Mailbox
 from ivr.calls.registry import Registry
 from ivr.calls.states import EndReason
 from ivr.calls.store import CallStore
 from ivr.directory.model import Directory
 
 
+class People(Protocol):
+    """What a phone line asks about callers and agents (`ivr.directory.people`)."""
+
+    async def check_pin(self, account: str | None, pin: str, caller: str) -> bool:
+        """Tell whether the PIN opens the account; None is an account that does not exist."""
+        ...
+
+    async def register_phone(self, account: str, number: str) -> bool:
+        """Make a phone known as an account's; False where it is somebody else's."""
+        ...
+
+    async def redeem(self, account: str, code: str) -> None:
+        """Turn a voucher into money of an account; raises a BillingError otherwise."""
+        ...
+
+    async def set_agent(self, client: str, agent: str, state: str) -> None:
+        """Let an agent take calls, pause or log out."""
+        ...
+
+    async def priority(self, account: str) -> int:
+        """Tell an account's place in queues, by its plan."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """The collaborators of every flow, and the numbers that bound it.
 
-    `check_pin` takes account, PIN and caller id, and compares with the stored hash in a thread; an
-    unknown account and a locked one take the same time as a wrong PIN. `register_phone` makes a
-    phone known as an account's; False where it is somebody else's. `redeem` turns a voucher into
-    money of an account, or raises a BillingError.
+    `people` checks PINs in a thread; an unknown account and a locked one take the same time as a
+    wrong PIN. Without a `mailbox` nothing is recorded.
     """
 
     directory: Callable[[], Directory]
-    check_pin: Callable[[str | None, str, str], Awaitable[bool]]
-    register_phone: Callable[[str, str], Awaitable[bool]]
-    redeem: Callable[[str, str], Awaitable[object]]
+    people: People
+    callbacks: Callbacks
+    mailbox: Mailbox | None
     charging: Charging
     closing: Closing
     registry: Registry
@@ -39,6 +64,8 @@ class Desk:
     ring_seconds: int
     account_calls_max: int = 3
     has_queues: bool = False
+    # Where phones may be dialled (ISO 3166); none where no carrier takes such calls.
+    countries: frozenset[str] = frozenset()
 
 
 class CallEnds(Exception):

@@ -21,14 +21,21 @@ OPERATOR_DIGIT: Final = 0
 async def choose_topic(
     leg: CallLeg, call: Call, did: Did, introduction: tuple[str, ...], *, now: datetime
 ) -> Topic:
-    """Offer the topics that are open and return the chosen one; silence ends at the operator.
+    """Offer the topics and return the chosen one; silence ends at the operator.
+
+    A closed one is offered, too, where it takes messages or requests to be called back.
 
     Raises:
         CallEnds: nothing valid was chosen and there is no operator.
 
     """
     call.ask("topic")
-    choices = {topic.digit: topic for topic in did.offered(now)}
+    open_now = did.offered(now)
+    choices = {
+        topic.digit: topic
+        for topic in did.topics
+        if topic in open_now or (topic.rules.enabled and topic.rules.otherwise)
+    }
     closed = {topic.digit for topic in did.topics if topic.rules.enabled} - choices.keys()
     if not choices:
         raise CallEnds(EndReason.LINE_CLOSED)

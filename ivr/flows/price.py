@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from billing.clock import microseconds_of
 from billing.domain.cover import Allowance
 from billing.domain.sessions import Balance, SessionTerms
 from billing.errors import BillingError
+from billing.money import Micros
 from ivr.calls.call import LASTS_SECONDS_MAX, Call
 from ivr.calls.states import EndReason
 from ivr.directory.model import Did
@@ -46,7 +49,7 @@ async def agree_on_price(
     covered = sum(allowance.seconds for allowance in allowances)
     if not covered and balance.mode == "prepaid":
         balance = await _enough(leg, call, terms, balance, desk)
-    call.ceiling_seconds = _ceiling(call, did, terms)
+    call.ceiling_seconds = await longest_talk(call, did, terms, desk)
     words = _price(call, terms, balance, covered)
     if not did.rules.confirm_price:
         await leg.play(*words, Prompt.CONNECTING)
@@ -61,8 +64,13 @@ async def agree_on_price(
     await leg.play(Prompt.CONNECTING)
 
 
-def _ceiling(call: Call, did: Did, terms: SessionTerms) -> int | None:
-    """Find the longest talk that the line allows; who gave no PIN may spend less."""
+async def longest_talk(call: Call, did: Did, terms: SessionTerms, desk: Desk) -> int | None:
+    """Find the longest talk that the line allows; who gave no PIN may spend less.
+
+    Raises:
+        CallEnds: not even the shortest talk is allowed.
+
+    """
     limits = []
     if did.rules.maximum_talk_seconds is not None:
         limits.append(did.rules.maximum_talk_seconds)
@@ -72,7 +80,22 @@ def _ceiling(call: Call, did: Did, terms: SessionTerms) -> int | None:
         )
     if limits and min(limits) < terms.table.first_seconds:
         raise CallEnds(EndReason.BALANCE_TOO_SMALL)
+    if did.rules.daily_limit is not None:
+        limits.append(await _left_today(call, did, terms, did.rules.daily_limit, desk))
     return min(limits, default=None)
+
+
+async def _left_today(call: Call, did: Did, terms: SessionTerms, limit: Micros, desk: Desk) -> int:
+    """Find the talk that an account has left today; what is held for other calls is spent."""
+    here = desk.clock.now().astimezone(ZoneInfo(did.timezone))
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
+    spent = await desk.store.spent(call.account, did.number, microseconds_of(midnight))
+    balance = await desk.charging.balance(call.account)
+    left = max(0, limit - spent - balance.held)
+    seconds = terms.table.affordable_seconds(left, seconds_max=LASTS_SECONDS_MAX)
+    if seconds < terms.table.first_seconds:
+        raise CallEnds(EndReason.DAILY_LIMIT)
+    return seconds
 
 
 def _price(call: Call, terms: SessionTerms, balance: Balance, covered: int) -> tuple[str, ...]:
@@ -107,7 +130,7 @@ async def _enough(
         if not code:
             return balance
         try:
-            await desk.redeem(call.account, code)
+            await desk.people.redeem(call.account, code)
         except BillingError:
             prompt = Prompt.VOUCHER_WRONG
             continue

@@ -52,6 +52,20 @@ class Prompt(StrEnum):
     CONNECTING = "connecting"
     NO_AGENT = "no-agent"
     BEEP = "beep"
+    LEAVE_MESSAGE = "leave-message"
+    MESSAGE_KEPT = "message-kept"
+    CALLBACK_OFFER = "callback-offer"
+    CALLBACK_KEPT = "callback-kept"
+    CALLBACK_AGENT = "callback-agent"
+    CALLED_BACK = "called-back"
+    RECORDED = "recorded"
+    TRANSFERRED = "transferred"
+    DAILY_LIMIT = "daily-limit"
+    AGENT_NUMBER = "agent-number"
+    AGENT_AVAILABLE = "agent-available"
+    AGENT_PAUSED = "agent-paused"
+    AGENT_LOGGED_OUT = "agent-logged-out"
+    AGENT_MENU = "agent-menu"
     RATE_AGENT = "rate-agent"
     TIME_LEFT = "time-left"
     PRICE_RISES = "price-rises"
@@ -83,6 +97,11 @@ LAST_WORDS: Final = {
     EndReason.BALANCE_TOO_SMALL: Prompt.BALANCE_TOO_SMALL,
     EndReason.NO_AGENT: Prompt.NO_AGENT,
     EndReason.PRICE_DECLINED: Prompt.GOODBYE,
+    EndReason.DAILY_LIMIT: Prompt.DAILY_LIMIT,
+    EndReason.TOPIC_CLOSED: Prompt.TOPIC_CLOSED,
+    EndReason.MESSAGE_LEFT: Prompt.MESSAGE_KEPT,
+    EndReason.CALLBACK_ASKED: Prompt.CALLBACK_KEPT,
+    EndReason.AGENT_DESK: Prompt.GOODBYE,
     EndReason.OTHER_CURRENCY: Prompt.OTHER_CURRENCY,
     EndReason.TOPIC_UNAVAILABLE: Prompt.TOPIC_UNAVAILABLE,
     EndReason.LINE_CLOSED: Prompt.LINE_CLOSED,

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from ivr.sandbox.configure import LANGUAGE, PROMPTS
 from ivr.sandbox.prompts import texts
-from ivr.telephony import CallFacts, CallLeg, DialResult
+from ivr.telephony import PLAIN, CallFacts, CallLeg, DialResult, Manner, Wish
 
 Heard: TypeAlias = Callable[[str, Sequence[str]], None]
 """Told how something is said (`hears`, `is asked`, `is whispered`, `waits`) and which prompts."""
@@ -50,14 +50,31 @@ class HeardLeg:
         self._tell("is asked", prompts)
         return await self._leg.collect(*prompts, digits_max=digits_max, wait_seconds=wait_seconds)
 
+    async def record_message(self, file: str, *, seconds_max: int) -> None:
+        """Record what the caller says."""
+        await self._leg.record_message(file, seconds_max=seconds_max)
+
+    async def record_talk(self, file: str) -> None:
+        """Record both parties."""
+        await self._leg.record_talk(file)
+
+    async def wish(self) -> Wish | None:
+        """Tell where the agent wanted the caller to go."""
+        return await self._leg.wish()
+
     async def connect(
-        self, destination: str, *, limit_seconds: int, ring_seconds: int, accept: bool = False
+        self,
+        destination: str,
+        *,
+        limit_seconds: int,
+        ring_seconds: int,
+        manner: Manner = PLAIN,
     ) -> DialResult:
         """Ring the destination and let both talk."""
         if destination.startswith("queue:"):
             self._tell("waits", ("queue-free",))
         return await self._leg.connect(
-            destination, limit_seconds=limit_seconds, ring_seconds=ring_seconds, accept=accept
+            destination, limit_seconds=limit_seconds, ring_seconds=ring_seconds, manner=manner
         )
 
     async def set_limit(self, seconds: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ivr.telephony import (
+    PLAIN,
     BridgeEntered,
     BridgeLeft,
     CallerHungUp,
@@ -14,8 +15,10 @@ from ivr.telephony import (
     ChannelList,
     DialResult,
     LinkUp,
+    Manner,
     SwitchEvent,
     TalkRecord,
+    Wish,
 )
 
 START_US = 1_772_625_600_000_000
@@ -51,6 +54,14 @@ class ScriptedSwitch:
     async def whisper(self, channel: str, prompts: Sequence[str]) -> None:
         raise NotImplementedError
 
+    async def call_back(
+        self, destination: str, callback: str, *, ring_seconds: int, caller_id: str, member: str
+    ) -> None:
+        raise NotImplementedError
+
+    async def is_free(self, member: str) -> bool:
+        return True
+
     async def channels(self) -> ChannelList:
         return ChannelList(boot=self.boot, channels=())
 
@@ -58,7 +69,7 @@ class ScriptedSwitch:
 class NoRecords:
     """A switch that has written nothing down."""
 
-    async def of(self, *, uniqueid: str, since_us: int) -> TalkRecord:
+    async def of(self, *, uniqueid: str, since_us: int, talk: int = 1) -> TalkRecord:
         return TalkRecord(started_us=None, ended_us=None, over=False)
 
 
@@ -107,8 +118,17 @@ class ScriptedLeg:
             raise CallerHungUp
         return digits[:digits_max]
 
+    async def record_message(self, file: str, *, seconds_max: int) -> None:
+        raise NotImplementedError
+
+    async def record_talk(self, file: str) -> None:
+        raise NotImplementedError
+
+    async def wish(self) -> Wish | None:
+        return None
+
     async def connect(
-        self, destination: str, *, limit_seconds: int, ring_seconds: int, accept: bool = False
+        self, destination: str, *, limit_seconds: int, ring_seconds: int, manner: Manner = PLAIN
     ) -> DialResult:
         self.dialled = (destination, limit_seconds)
         if self._talk_us is None:

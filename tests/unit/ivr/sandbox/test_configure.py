@@ -23,14 +23,14 @@ def binary(tmp_path: Path) -> AsteriskBinary:
     return AsteriskBinary(command=("asterisk",), modules=tmp_path, data=data, version="22")
 
 
-def test_every_file_that_is_included_is_written_and_no_other() -> None:
+def test_every_file_that_is_included_is_written_and_no_other(tmp_path: Path) -> None:
     included = {
         name
         for file in STATIC.glob("*.conf")
         for name in re.findall(r'^#include "node/([^"]+)"', file.read_text(), re.MULTILINE)
     }
 
-    assert included == node_files(PORTS, "s").keys()
+    assert included == node_files(PORTS, "s", tmp_path).keys()
 
 
 def test_static_files_are_used_as_they_are(tmp_path: Path, binary: AsteriskBinary) -> None:
@@ -94,7 +94,7 @@ def test_prompts_are_where_asterisk_looks_for_them(tmp_path: Path, binary: Aster
 
 
 def test_every_node_file_stays_on_loopback() -> None:
-    files = node_files(PORTS, "s")
+    files = node_files(PORTS, "s", Path("/shared"))
 
     addresses = set(re.findall(r"\d+\.\d+\.\d+\.\d+", "".join(files.values())))
 
