@@ -153,8 +153,10 @@ class AgiLeg:
             await self._do(f"SET VARIABLE __TALKMETER_SAY {_files(manner.words)}")
             await self._do(f"SET VARIABLE __TALKMETER_LANGUAGE {manner.language}")
         gosub = f"{_GATES[manner.gate]}^{limit_seconds}{TRANSFERS if manner.transfers else ''}"
-        shown = f"o({manner.caller_id})" if _NUMBER.fullmatch(manner.caller_id) else ""
-        arguments = f"{target},{ring_seconds},U({gosub}){shown}"
+        if _NUMBER.fullmatch(manner.caller_id):
+            # What a carrier is shown: a number of ours, not the caller's.
+            await self._do(f"SET VARIABLE CALLERID(num) {manner.caller_id}")
+        arguments = f"{target},{ring_seconds},U({gosub})"
         dialled = await self._request.send_command(
             f"EXEC Dial {quote(arguments)}", seconds_max=TALK_SECONDS_MAX
         )

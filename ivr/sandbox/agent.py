@@ -35,6 +35,7 @@ class AgentCall:
     def __init__(self, invite: sip.SipMessage, dialog: Dialog, manners: Manners) -> None:
         self.dialog = dialog
         self.caller = sip.uri_in(invite.header("From"))
+        self.dialled = sip.uri_in(invite.header("To"))
         self.answered = asyncio.Event()
         self._acknowledged = asyncio.Event()
         self._invite = invite

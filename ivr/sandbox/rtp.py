@@ -47,6 +47,7 @@ class AudioStream(asyncio.DatagramProtocol):
         self._sound = _packets(sound)
         self._digits: deque[tuple[str, asyncio.Future[None]]] = deque()
         self._event_heard = -1
+        self._over = False
         self._arrived = asyncio.Event()
 
     @property
@@ -97,23 +98,28 @@ class AudioStream(asyncio.DatagramProtocol):
                 await self._arrived.wait()
 
     async def press(self, digits: str) -> None:
-        """Send digits one after the other; returns when the last one is through."""
+        """Send digits one after the other; returns when the last one is through, or the call is."""
         for digit in digits:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._digits.append((digit, done))
-            await done
+            if not self._over:
+                await done
 
     async def run(self) -> NoReturn:
         """Send a packet every 20 ms, paced by the monotonic clock so that no drift adds up."""
         due = asyncio.get_running_loop().time()
-        while True:
-            if self.remote and self._digits:
-                digit, done = self._digits.popleft()
-                due = await self._send_digit(digit, due)
-                if not done.done():
-                    done.set_result(None)
-            else:
-                due = await self._send_sound(due)
+        try:
+            while True:
+                if self.remote and self._digits:
+                    due = await self._send_digit(self._digits[0][0], due)
+                    _done(self._digits.popleft()[1])
+                else:
+                    due = await self._send_sound(due)
+        finally:
+            # Nobody hears these digits any more, and nobody waits for them.
+            self._over = True
+            for _, done in self._digits:
+                _done(done)
 
     async def _send_sound(self, due: float) -> float:
         if self.remote:
@@ -160,6 +166,11 @@ class AudioStream(asyncio.DatagramProtocol):
         self._transport.sendto(header + payload, self.remote)
         self._sequence += 1
         self.packets_sent += 1
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def is_loud(payload: bytes) -> bool:

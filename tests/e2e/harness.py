@@ -45,11 +45,15 @@ SHORT_DID = "18005550300"
 PREMIUM_DID = "18005550400"
 QUEUE_DID = "18005550500"
 TWO_TONGUES_DID = "18005550600"
+DESK_DID = "18005550700"
+AGENTS_DID = "18005550800"
+DAILY_DID = "18005550900"
 ALICE = "15551230001"
 BOB = "15551230002"
 POOR = "15551230003"
 PLANNED = "15551230004"
 EUROPEAN = "15551230005"
+CAROL = "12025550143"
 STRANGER = "15559990000"
 SLICE_SECONDS = 5
 
@@ -57,6 +61,7 @@ CATALOG = """
 currency: USD
 tariffs:
   cent: {{tiers: [{{price: 0.60/min}}]}}
+  double: {{tiers: [{{price: 1.20/min}}]}}
   rises: {{tiers: [{{price: 0.60/min}}, {{from: 18s, price: 1.20/min}}]}}
   setup: {{setup_fee: "5.00", tiers: [{{price: 0.50/min}}, {{from: 20m, price: 0.1/min}}]}}
 clients:
@@ -65,13 +70,43 @@ clients:
     split: {{provider: 30%, client: 70%}}
     queues:
       support:
-        agents: {{anna: "sip:agent@127.0.0.1:{agent_port}"}}
+        agents:
+          anna: {{phone: "sip:agent@127.0.0.1:{agent_port}", number: "4711", pin: "250811"}}
         wrap_up: 1s
       nobody:
         wait: 5s
         agents: {{john: "sip:agent@127.0.0.1:{dead_port}"}}
         overflow: "demo:agent"
+      second:
+        wait: 5s
+        agents: {{carl: {{phone: "sip:carl@127.0.0.1:{agent_port}", number: "4713"}}}}
+        wrap_up: 1s
     dids:
+      "18005550700":
+        tariff: cent
+        transfers: true
+        record: 7d
+        access: {{trust_caller_id: true, pin: optional}}
+        topics:
+          1: {{name: Billing, destination: "sip:agent@127.0.0.1:{agent_port}"}}
+          2: {{name: Sales, destination: "queue:second", tariff: double}}
+          3: {{name: Support, destination: "queue:support"}}
+          4: {{name: Away, destination: "sip:agent@127.0.0.1:{dead_port}", otherwise: voicemail}}
+          5:
+            name: Closed
+            destination: "sip:agent@127.0.0.1:{agent_port}"
+            hours: [{{days: holiday, from: "00:00", to: "24:00"}}]
+            otherwise: voicemail
+          6: {{name: Box, destination: "voicemail:box"}}
+          7: {{name: Phone, destination: "phone:+12025550199"}}
+          8: {{name: Abroad, destination: "phone:+442071838750"}}
+          9: {{name: Later, destination: "queue:second", otherwise: callback}}
+      "18005550800": {{kind: agents}}
+      "18005550900":
+        tariff: cent
+        access: {{trust_caller_id: true, pin: optional, daily_limit: "0.08"}}
+        topics:
+          1: {{name: Billing, destination: "sip:agent@127.0.0.1:{agent_port}"}}
       "18005550500":
         tariff: cent
         access: {{trust_caller_id: true, pin: optional}}
@@ -121,6 +156,7 @@ accounts:
   poor: {{phones: ["15551230003"], pin: "471300", number: "100003", opening_balance: "0.08"}}
   planned: {{phones: ["15551230004"], plan: seconds, opening_balance: "5.00"}}
   euro: {{phones: ["15551230005"], currency: EUR, opening_balance: "5.00"}}
+  carol: {{phones: ["12025550143"], opening_balance: "20.00"}}
 plans:
   seconds: {{price: "2.00", meters: {{minutes: {{included: 0.05}}}}}}
 """
@@ -336,7 +372,7 @@ async def line_under_test(
         asterisk=asterisk,
         agent_port=agent_port,
         environment=os.environ
-        | _environment(settings, asterisk, log_level)
+        | _environment(settings, asterisk, log_level, agent_port)
         | ({"TALKMETER_AMI_PORT": str(ami_port)} if ami_port else {}),
     )
     await line.start()
@@ -374,7 +410,9 @@ async def _prepare(settings: Settings, *, agent_port: int, phones: int) -> None:
     await engine.dispose()
 
 
-def _environment(settings: Settings, asterisk: PrivateAsterisk, log_level: str) -> dict[str, str]:
+def _environment(
+    settings: Settings, asterisk: PrivateAsterisk, log_level: str, agent_port: int
+) -> dict[str, str]:
     return {
         "TALKMETER_STATE_DIR": str(settings.state_dir),
         "TALKMETER_DATABASE_URL": settings.url,
@@ -384,6 +422,8 @@ def _environment(settings: Settings, asterisk: PrivateAsterisk, log_level: str) 
         "TALKMETER_AMI_PORT": str(asterisk.ami_port),
         "TALKMETER_AMI_SECRET": asterisk.ami_secret,
         "TALKMETER_CEL_FILE": str(asterisk.home.cel),
+        "TALKMETER_OUTBOUND_GATEWAY": f"127.0.0.1:{agent_port}",
+        "TALKMETER_OUTBOUND_COUNTRIES": "US",
         "TALKMETER_SHARED_DIR": str(asterisk.home.shared),
         "TALKMETER_WEB_PORT": str(settings.web_port),
         "TALKMETER_LOG_FORMAT": "json",
