@@ -1,4 +1,4 @@
-"""What a support desk needs beside plain calls, with real phones: messages, callbacks, transfers."""
+"""What a support desk needs beside plain calls: messages, callbacks, transfers, recordings."""
 
 from __future__ import annotations
 
