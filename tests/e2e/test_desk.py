@@ -269,3 +269,42 @@ async def test_a_wrong_pin_opens_no_agents_desk(line: Line) -> None:
 
     assert (await line.ended(await line.only_call())).end_reason == "login_failed"
     await line.prove()
+
+
+@pytest.mark.parametrize("comes_back", ["while they talk", "when it is over"])
+async def test_a_crash_after_a_transfer_charges_each_part_once(line: Line, comes_back: str) -> None:
+    async with AgentPhone(port=line.agent_port) as agent, line.phone(ALICE) as phone:
+        await choose(line, phone, "1")
+        first = await rung(agent)
+        await line.state("talking")
+        await asyncio.sleep(1)
+        await first.audio.press("*2")
+        await asyncio.sleep(0.6)
+        await first.audio.press("2")
+        second = await rung(agent)
+        started = await line.after("talk started", since=0)
+        await line.after("talk started", since=started)
+        await line.kill()
+        if comes_back == "while they talk":
+            await line.start()
+            await line.log("call adopted", state="talking")
+        await second.dialog.bye()
+        await asyncio.sleep(0.5)
+        if comes_back == "when it is over":
+            await line.start()
+        await phone.hang_up()
+
+
+    async def both() -> list[tuple[object, ...]]:
+        found = await rows(line, "SELECT id FROM calls WHERE ended_us > 0 ORDER BY part")
+        return found if len(found) == 2 else []
+
+    found = await until(both)
+    parts = [await line.record(str(row[0])) for row in found]
+    assert [part.tariff for part in parts if part] == ["cent", "double"]
+    for part in parts:
+        assert part
+        assert part.talk_us / 1e6 == pytest.approx(line.cel(part), abs=0.05)
+        price = "0.02" if part.tariff == "double" else "0.01"
+        assert part.cost == part.billed_seconds * parse_amount(price)
+    await line.prove()
