@@ -22,8 +22,9 @@ from billing.domain.tariffs import Tariff
 from billing.ids import new_id
 from billing.storage.tables import clients
 from ivr.calls.call import CallSnapshot
+from ivr.calls.mailbox import Mailbox
 from ivr.directory.cache import DirectoryCache
-from ivr.tables import api_tokens, calls, dids
+from ivr.tables import api_tokens, callbacks, calls, dids, recordings
 from ivr.web.app import make_web
 from ivr.web.passwords import hash_password
 from ivr.web.scope import Role
@@ -57,6 +58,9 @@ class LiveCallsOnPaper:
             self.hung_up.append(call_id)
             self.calls = [call for call in self.calls if call.id != call_id]
         return found
+
+
+SOUND = b"RIFF" + bytes(40) + b"\x01\x02" * 8_000
 
 
 @dataclass
@@ -152,6 +156,29 @@ class Site:
         terms = await self.desk.terms(call_id, account, tariff, shares=shares)
         return replace(terms, client=client, service=DIDS[client], detail=topic)
 
+    async def sound(self, call_id: str, kind: str = "message", client: str = "acme") -> None:
+        """Let a call have a message or a recorded talk of one second."""
+        assert self.deps.mailbox
+        self.deps.mailbox.file(call_id, kind).write_bytes(SOUND)
+        row = {
+            "call": call_id, "kind": kind, "client": client, "bytes": len(SOUND),
+            "created_us": self.now_us(), "keep_until_us": self.now_us() + 86_400_000_000,
+        }  # fmt: skip
+        async with self.desk.engine.begin() as connection:
+            await connection.execute(insert(recordings), row)
+
+    async def callback(self, client: str = "acme", state: str = "waiting") -> str:
+        """Let alice have asked to be called back."""
+        callback = new_id(self.desk.clock)
+        row = {
+            "id": callback, "call": NO_CALL, "client": client, "did": DIDS[client], "digit": 1,
+            "account": "alice", "number": "+12025550143", "language": "en", "state": state,
+            "tries": 0, "next_us": self.now_us(), "created_us": self.now_us(),
+        }  # fmt: skip
+        async with self.desk.engine.begin() as connection:
+            await connection.execute(insert(callbacks), row)
+        return callback
+
     def ring(self, *, account: str = "alice", client: str = "acme", **changes: object) -> str:
         """Make a live call that has talked for 65 s."""
         call = CallSnapshot(
@@ -173,12 +200,15 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
         await directory.load()
         live = LiveCallsOnPaper()
         ready = {"switch": True}
+        mailbox = Mailbox(engine, folder / "recordings", desk.clock)
+        mailbox.open()
         deps = WebDeps(
             engine=engine,
             writer=desk.writer,
             wallet=desk.wallet,
             directory=directory.current,
             live=live,
+            mailbox=mailbox,
             clock=desk.clock,
             pin_key=b"p" * 32,
             voucher_key=b"v" * 32,

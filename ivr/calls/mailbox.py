@@ -10,7 +10,6 @@ a later round. Who listens is nothing of this module: the web asks for a file by
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -31,27 +30,17 @@ TALK_DAYS: Final = 30
 KINDS: Final = ("message", "talk")
 ROUND_SECONDS: Final = 60.0
 ROWS_AT_ONCE: Final = 200
-# Half a second of 16-bit sound at 8 kHz, and the header: less is nobody's message.
-LEAST_BYTES: Final = 44 + 8_000
+# Less than half a second is nobody's message.
+HEADER_BYTES: Final = 44
+BYTES_PER_SECOND: Final = 16_000
+LEAST_BYTES: Final = HEADER_BYTES + BYTES_PER_SECOND // 2
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """One file: of which call, whose, how large (16-bit mono at 8 kHz), kept until when."""
-
-    call: str
-    kind: str
-    client: str
-    bytes: int
-    created_us: int
-    keep_until_us: int
-
-    @property
-    def seconds(self) -> int:
-        """How long it plays."""
-        return max(0, self.bytes - 44) // 16_000
+def seconds_of(size: int) -> int:
+    """Say how long a file of so many bytes plays: 16-bit sound at 8 kHz behind a header."""
+    return max(0, size - HEADER_BYTES) // BYTES_PER_SECOND
 
 
 class Mailbox:

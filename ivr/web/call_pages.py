@@ -26,6 +26,7 @@ from ivr.web.lists import first_link, next_link, read_filter
 from ivr.web.live import LiveCall
 from ivr.web.pictures import TIMELINE_WIDTH, Stretch, timeline
 from ivr.web.queries.calls import CallDetail, CallFilter, CallItem, find_call, list_calls
+from ivr.web.queries.desk import sounds_of
 from ivr.web.scope import Scope, Who
 from ivr.web.state import web_of
 
@@ -113,6 +114,7 @@ async def detail_page(
     running = web_of(request)
     async with running.reading() as connection:
         detail = await find_call(connection, who.scope, request.match_info["call_id"])
+        sounds = await sounds_of(connection, who.scope, detail.item.id)
     refunds = Refunds(engine=running.deps.engine, clock=running.deps.clock)
     given = await refunds.of_session(detail.item.id)
     return render(
@@ -126,6 +128,7 @@ async def detail_page(
             "parties": parties(detail) if who.scope.sees_split else (),
             "stretches": _stretches(detail, now_us=web_of(request).now_us()),
             "width": TIMELINE_WIDTH,
+            "sounds": sounds,
             "refunds": given,
             "left": (detail.item.cost or 0) - sum(one.amount for one in given),
             "form": form,

@@ -19,6 +19,7 @@ from billing.documents import Issuer
 from billing.errors import LedgerUnavailable
 from billing.storage.writer import GroupWriter
 from billing.wallet import Wallet
+from ivr.calls.mailbox import Mailbox
 from ivr.directory.model import Directory
 from ivr.tables import audit_log
 from ivr.web.factor.store import Factors
@@ -56,6 +57,8 @@ class WebDeps:
     voucher_key: bytes
     web_key: bytes
     cli_token: str = ""
+    # Sound files of calls; None where nothing is recorded.
+    mailbox: Mailbox | None = None
     issuer: Issuer = field(default_factory=lambda: Issuer(title="Talkmeter"))
     ready: Callable[[], Mapping[str, bool]] = dict
     proxies: frozenset[str] = frozenset()

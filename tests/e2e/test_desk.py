@@ -294,7 +294,6 @@ async def test_a_crash_after_a_transfer_charges_each_part_once(line: Line, comes
             await line.start()
         await phone.hang_up()
 
-
     async def both() -> list[tuple[object, ...]]:
         found = await rows(line, "SELECT id FROM calls WHERE ended_us > 0 ORDER BY part")
         return found if len(found) == 2 else []
