@@ -7,7 +7,9 @@ facts with keys.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -163,14 +165,36 @@ plans:
 
 
 def short_prompts(folder: Path, *, prompt_seconds: float = 0.05) -> Path:
-    """Prompts of 50 ms each: the flow is the same, the tests are quick."""
+    """Prompts of 50 ms each: the flow is the same, the tests are quick, and `heard` tells them."""
     for language in ("en", "de"):
         target = folder / "prompts" / language
         target.mkdir(parents=True)
         for name in texts(PROMPTS / f"{language}.txt"):
             seconds = 20 if name.startswith("demo-agent") else prompt_seconds
-            (target / f"{name}.ulaw").write_bytes(b"\xff" * int(8000 * seconds))
+            (target / f"{name}.ulaw").write_bytes(coded(language, name, seconds))
     return folder / "prompts"
+
+
+def coded(language: str, name: str, seconds: float = 0.05) -> bytes:
+    """A sound that no other prompt has: sixteen samples of its own, again and again."""
+    code = hashlib.sha256(f"{language}/{name}".encode()).digest()[:16]
+    return (bytes(byte | 0x80 for byte in code) * math.ceil(8000 * seconds / 16))[
+        : int(8000 * seconds)
+    ]
+
+
+def heard(sound: bytes, *, language: str = "en") -> list[str]:
+    """The prompts that stand in what a caller heard, in order, as they came over the wire."""
+    places: list[tuple[int, str]] = []
+    for name in texts(PROMPTS / f"{language}.txt"):
+        if name.startswith("demo-agent"):
+            continue
+        wanted = coded(language, name)
+        place = sound.find(wanted)
+        while place >= 0:
+            places.append((place, name))
+            place = sound.find(wanted, place + len(wanted))
+    return [name for _, name in sorted(places)]
 
 
 @dataclass
