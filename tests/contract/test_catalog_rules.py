@@ -14,6 +14,8 @@ from ivr.directory.catalog_apply import Applied, apply
 from ivr.directory.catalog_export import export
 from ivr.directory.catalog_file import load_catalog
 from ivr.directory.mistakes import CatalogInvalid
+from ivr.directory.queues import pin_name
+from ivr.directory.rules import ClientRules
 from ivr.directory.store import load_directory
 
 CLOCK = ManualClock(datetime(2026, 3, 4, 12, tzinfo=UTC))
@@ -23,6 +25,13 @@ tariffs: {flat: {tiers: [{price: 1/min}]}}
 clients:
   acme:
     split: {client: 100%}
+    calls_max: 9
+    countries: [LT, DE]
+    queues:
+      help:
+        agents:
+          anna: {phone: "sip:anna@127.0.0.1:5090", number: "4711", pin: "250811"}
+          john: "sip:john@127.0.0.1:5091"
     dids:
       "37052000001":
         tariff: flat
@@ -34,14 +43,20 @@ clients:
         maximum_talk: 60m
         calls_max: 4
         confirm_price: true
-        access: {trust_caller_id: true, pin: optional, spend_limit: "10.00"}
+        transfers: true
+        record: 90d
+        access: {trust_caller_id: true, pin: optional, spend_limit: "10.00", daily_limit: "25.00"}
         topics:
           1: {name: Billing, destination: "demo:agent", hidden: true, accept: true}
+          3: {name: Phone, destination: "phone:+37052190000", otherwise: callback}
+          4: {name: Box, destination: "voicemail:help"}
           2:
             name: Sales
+            otherwise: voicemail
             destination: "demo:agent"
             enabled: false
             hours: [{from: "09:00", to: "12:00"}]
+      "37052000003": {kind: agents}
       "37052000002":
         kind: premium
         carrier: telco
@@ -74,8 +89,17 @@ async def test_rules_are_read_kept_and_written_back(engine: AsyncEngine, tmp_pat
     assert line.is_open(datetime(2026, 3, 4, 6, 30, tzinfo=UTC))  # 08:30 in Vilnius
     assert not line.is_open(datetime(2026, 12, 25, 12, tzinfo=UTC))
     assert line.is_open(datetime(2026, 12, 25, 9, tzinfo=UTC))
-    assert [topic.rules.accept for topic in line.topics] == [True, False]
-    assert [topic.rules.enabled for topic in line.topics] == [True, False]
+    assert [topic.digit for topic in line.topics if topic.rules.accept] == [1]
+    assert [topic.digit for topic in line.topics if not topic.rules.enabled] == [2]
+    assert [topic.rules.otherwise for topic in line.topics] == ["", "voicemail", "callback", ""]
+    assert (line.rules.transfers, line.rules.record_days) == (True, 90)
+    assert line.rules.daily_limit == parse_amount("25")
+    assert found.clients["acme"].rules == ClientRules(calls_max=9, countries=("LT", "DE"))
+    anna = found.agent_of_number("acme", "4711")
+    assert anna
+    assert anna.code == "anna"
+    assert found.pin_hash(pin_name("acme", "anna"))
+    assert found.agent_of_number("acme", "") is None
     assert (premium.rules.carrier, premium.rules.announced) == ("telco", "flat")
     assert (again.created, again.changed) == ([], [])
 
@@ -85,6 +109,12 @@ async def test_rules_are_read_kept_and_written_back(engine: AsyncEngine, tmp_pat
     [
         ("maximum_talk: 60m", "maximum_talk: 0s", "maximum_talk"),
         ("calls_max: 4", "calls_max: none", "calls_max"),
+        ("countries: [LT", "countries: [lt", "countries[0]"),
+        ("record: 90d", "record: 90", "record"),
+        ("otherwise: callback", "otherwise: fax", "otherwise"),
+        ("phone:+37052190000", "phone:+19005550123", "destination"),
+        ('number: "4711", ', "", "agents.anna"),
+        ("{kind: agents}", "{kind: agents, tariff: none}", "tariff"),
         ("mon-fri", "never", "hours[0].days"),
         ('"12-25", ', '"25.12.", ', "holidays[0]"),
         ("carrier: telco", "monthly_fee: 1", "kind"),

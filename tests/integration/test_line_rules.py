@@ -10,8 +10,10 @@ from sqlalchemy import select
 from billing.domain.notation import parse_days
 from billing.domain.tariffs import Window
 from billing.money import parse_amount
+from ivr.calls.call import Call
 from ivr.directory.model import Access
-from ivr.directory.rules import LineRules, Opening, TopicRules
+from ivr.directory.rules import ClientRules, LineRules, Opening, TopicRules
+from ivr.flows.support import support_line
 from ivr.tables import calls
 from tests.doubles.leg import ScriptedLeg
 from tests.stage import Stage, topic
@@ -190,3 +192,48 @@ async def test_a_caller_may_rate_the_agent_after_the_talk(
     assert kept == rating
     assert leg.heard.index("call-cost") < leg.heard.index("rate-agent")
     assert leg.heard[-1] == "goodbye"
+
+
+async def test_a_client_has_so_many_calls_at_once(stage: Stage) -> None:
+    clients = {
+        code: replace(client, rules=ClientRules(calls_max=1))
+        for code, client in stage.directory.clients.items()
+    }
+    stage.directory = replace(stage.directory, clients=clients)
+    other = Call(
+        id="other", facts=replace(ScriptedLeg(stage.switch, digits=[]).facts, uniqueid="2.2"),
+        boot="b", started_us=0, clock=stage.books.clock, client="acme",
+    )  # fmt: skip
+    stage.registry.add(other)
+
+    leg = ScriptedLeg(stage.switch, digits=[])
+
+    await support_line(leg, stage.desk)
+
+    assert leg.heard == ["line-busy"]
+
+
+@pytest.mark.parametrize(
+    ("countries", "own", "reason"),
+    [
+        ({"US"}, (), "no_agent"),
+        ({"US"}, ("DE",), "topic_unavailable"),
+        (set(), (), "topic_unavailable"),
+    ],
+)
+async def test_phones_ring_in_allowed_countries_only(
+    stage: Stage, countries: set[str], own: tuple[str, ...], reason: str
+) -> None:
+    stage.change(topics=(topic(1, "phone:+12025550199"),))
+    stage.desk = replace(stage.desk, countries=frozenset(countries))
+    clients = {
+        code: replace(client, rules=ClientRules(countries=own))
+        for code, client in stage.directory.clients.items()
+    }
+    stage.directory = replace(stage.directory, clients=clients)
+    leg = ScriptedLeg(stage.switch, digits=["1"])
+
+    record = await stage.play(leg)
+
+    assert record.end_reason == reason
+    assert (leg.dialled is not None) == (reason == "no_agent")

@@ -32,8 +32,8 @@ TALK = [
 ]
 
 
-def read(rows: list[Row], since_us: int = 0) -> TalkRecord:
-    return record_of(rows, uniqueid=CALL, since_us=since_us)
+def read(rows: list[Row], since_us: int = 0, talk: int = 1) -> TalkRecord:
+    return record_of(rows, uniqueid=CALL, since_us=since_us, talk=talk)
 
 
 def test_a_row_carries_the_moment_to_the_microsecond() -> None:
@@ -107,3 +107,26 @@ def test_the_talk_ends_in_its_own_bridge_only() -> None:
 
 def test_rows_of_an_earlier_call_with_the_same_id_do_not_count() -> None:
     assert read(TALK, since_us=100) == TalkRecord(started_us=None, ended_us=None, over=False)
+
+
+PUT_THROUGH = [
+    row(10, "BRIDGE_ENTER", AGENT),
+    row(11, "BRIDGE_ENTER"),
+    row(20, "BRIDGE_EXIT", AGENT),
+    row(21, "BRIDGE_EXIT"),
+    row(40, "BRIDGE_ENTER", "1700000030.3", OTHER_BRIDGE),
+    row(41, "BRIDGE_ENTER", CALL, OTHER_BRIDGE),
+    row(50, "BRIDGE_EXIT", "1700000030.3", OTHER_BRIDGE),
+    row(52, "BRIDGE_EXIT", CALL, OTHER_BRIDGE),
+    row(60, "HANGUP", CALL, ""),
+]
+
+
+def test_each_talk_of_a_call_that_was_put_through_is_found_by_its_number() -> None:
+    assert read(PUT_THROUGH) == TalkRecord(started_us=11, ended_us=20, over=True)
+    assert read(PUT_THROUGH, talk=2) == TalkRecord(started_us=41, ended_us=50, over=True)
+    assert read(PUT_THROUGH, talk=3) == TalkRecord(started_us=None, ended_us=None, over=True)
+
+
+def test_the_second_talk_is_open_until_somebody_leaves() -> None:
+    assert read(PUT_THROUGH[:6], talk=2) == TalkRecord(started_us=41, ended_us=None, over=False)
