@@ -43,6 +43,7 @@ from ivr.calls.stalls import StallWatch
 from ivr.calls.store import CallStore
 from ivr.directory.cache import DirectoryCache
 from ivr.directory.fees import charge_for_ever
+from ivr.directory.own_prompts import PromptFiles
 from ivr.directory.people import People
 from ivr.directory.plan_cycles import renew_for_ever
 from ivr.flows import speech
@@ -121,6 +122,7 @@ async def running(
             node=settings.node,
             peers=frozenset(settings.agi_peers),
             gateway=settings.outbound_gateway,
+            shared=str(settings.shared_dir.resolve()) if settings.shared_dir else "",
         )
         await stack.enter_async_context(agi)
         jobs = Jobs(
@@ -178,11 +180,13 @@ def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) 
     closing = Closing(charging=charging, registry=registry, records=records, stalls=stalls)
     callbacks = _callbacks(books, registry, switch, settings, clock)
     mailbox = _mailbox(books, settings, clock)
+    prompts = _prompts(books, settings)
     desk = Desk(
         directory=books.directory.current,
         people=_people(books, settings, clock),
         callbacks=callbacks,
         mailbox=mailbox,
+        has_sound=prompts.has if prompts else lambda *_: False,
         charging=charging,
         closing=closing,
         registry=registry,
@@ -220,6 +224,8 @@ def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) 
         ).run
     if mailbox is not None:
         jobs["mailbox"] = mailbox.run
+    if prompts is not None:
+        jobs["prompts"] = prompts.run
     return Lines(link=link, registry=registry, desk=desk, jobs=jobs)
 
 
@@ -272,6 +278,12 @@ def _mailbox(books: Books, settings: Settings, clock: Clock) -> Mailbox | None:
     mailbox = Mailbox(books.engine, settings.shared_dir.resolve() / "recordings", clock)
     mailbox.open()
     return mailbox
+
+
+def _prompts(books: Books, settings: Settings) -> PromptFiles | None:
+    if settings.shared_dir is None:
+        return None
+    return PromptFiles(books.engine, settings.shared_dir.resolve(), books.directory.current)
 
 
 def _notice_words(heard: Heard | None) -> Callable[[Call, Notice], tuple[str, ...]]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -82,6 +83,28 @@ client_rules = Table(
     metadata,
     Column("client", Text, ForeignKey("clients.code"), primary_key=True),
     Column("rules", Text, nullable=False),  # JSON of `ClientRules`
+)
+
+# Sounds of clients' own, 8 kHz mu-law; `text` is null where one was uploaded.
+own_prompts = Table(
+    "own_prompts",
+    metadata,
+    Column("client", Text, ForeignKey("clients.code"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("text", Text),
+    Column("sound", LargeBinary, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("client", "name", "language"),
+)
+
+prompt_uses = Table(
+    "prompt_uses",
+    metadata,
+    Column("did", Text, ForeignKey("dids.number"), nullable=False),
+    Column("digit", Integer, nullable=False),  # -1: the greeting of the line
+    Column("prompt", Text, nullable=False),
+    PrimaryKeyConstraint("did", "digit"),
 )
 
 agents_away = Table(

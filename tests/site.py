@@ -24,6 +24,7 @@ from billing.storage.tables import clients
 from ivr.calls.call import CallSnapshot
 from ivr.calls.mailbox import Mailbox
 from ivr.directory.cache import DirectoryCache
+from ivr.directory.own_prompts import OwnPrompt, save_prompt
 from ivr.tables import api_tokens, callbacks, calls, dids, recordings
 from ivr.web.app import make_web
 from ivr.web.passwords import hash_password
@@ -166,6 +167,14 @@ class Site:
         }  # fmt: skip
         async with self.desk.engine.begin() as connection:
             await connection.execute(insert(recordings), row)
+
+    async def own_prompt(self, client: str, name: str, language: str = "en") -> None:
+        """Let a client have a sound of its own: half a second of silence."""
+        sound = b"\xff" * 4_000
+        prompt = OwnPrompt(
+            client=client, name=name, language=language, text=None, bytes=len(sound), changed_us=0
+        )
+        await save_prompt(self.desk.engine, prompt, sound, clock=self.desk.clock)
 
     async def callback(self, client: str = "acme", state: str = "waiting") -> str:
         """Let alice have asked to be called back."""

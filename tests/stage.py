@@ -138,7 +138,7 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
         )  # fmt: skip
         desk = FlowDesk(
             directory=lambda: stage.directory, people=ScriptedPeople(lambda: stage, books),
-            callbacks=callbacks, mailbox=None, charging=books.charging,
+            callbacks=callbacks, mailbox=None, has_sound=lambda *_: False, charging=books.charging,
             closing=closing, registry=registry,
             store=CallStore(writer=books.writer, engine=engine), clock=books.clock,
             new_id=lambda: new_id(books.clock), boot=lambda: switch.boot,

@@ -31,6 +31,7 @@ LIMIT_SECONDS_MIN: Final = 0.1  # zero would lift the limit
 DID_HEADERS: Final = ("agi_arg_1", "agi_dnid", "agi_extension")
 
 _PROMPT = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_OWN = re.compile(r"own(/[a-z0-9][a-z0-9_.-]{0,63}/[a-z]{2}/[a-z0-9-]{1,40})", re.ASCII)
 _SIP = re.compile(r"sip:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,128}(?::\d{1,5})?", re.ASCII)
 _DEMO = re.compile(r"demo:([a-z]{1,32})", re.ASCII)
 _PHONE = re.compile(r"phone:(\+[1-9]\d{6,14})", re.ASCII)
@@ -68,10 +69,17 @@ class AgiLeg:
     """A caller behind a FastAGI session."""
 
     def __init__(
-        self, request: Commands, headers: Mapping[str, str], *, node: str, gateway: str = ""
+        self,
+        request: Commands,
+        headers: Mapping[str, str],
+        *,
+        node: str,
+        gateway: str = "",
+        shared: str = "",
     ) -> None:
         self._request = request
         self._gateway = gateway
+        self._own = f"{shared}/prompts"
         did = next((headers[name] for name in DID_HEADERS if headers.get(name)), "")
         number = headers.get("agi_callerid", "")
         self._facts = CallFacts(
@@ -95,7 +103,7 @@ class AgiLeg:
     async def play(self, *prompts: str) -> None:
         """Speak the prompts one after the other; no digit stops them."""
         for start in range(0, len(prompts), PROMPTS_PER_COMMAND):
-            files = _files(prompts[start : start + PROMPTS_PER_COMMAND])
+            files = self._files(prompts[start : start + PROMPTS_PER_COMMAND])
             await self._do(f"EXEC Playback {quote(files)}", seconds_max=PROMPT_SECONDS_MAX)
 
     async def say_digits(self, digits: str) -> None:
@@ -110,7 +118,7 @@ class AgiLeg:
 
     async def collect(self, *prompts: str, digits_max: int, wait_seconds: float) -> str:
         """Speak and listen; the first digit stops the prompts, `#` ends the input early."""
-        arguments = f"{DIGITS},{_files(prompts)},{digits_max},,1,{wait_seconds:g}"
+        arguments = f"{DIGITS},{self._files(prompts)},{digits_max},,1,{wait_seconds:g}"
         seconds_max = PROMPT_SECONDS_MAX + wait_seconds * digits_max
         await self._request.send_command(f"EXEC Read {quote(arguments)}", seconds_max=seconds_max)
         reply = await self._get(DIGITS)
@@ -150,7 +158,7 @@ class AgiLeg:
             return await self._queue(queue[1], limit_seconds, ring_seconds, manner)
         target = dial_target(destination, gateway=self._gateway)
         if manner.gate is Gate.CALLED_BACK:
-            await self._do(f"SET VARIABLE __TALKMETER_SAY {_files(manner.words)}")
+            await self._do(f"SET VARIABLE __TALKMETER_SAY {self._files(manner.words)}")
             await self._do(f"SET VARIABLE __TALKMETER_LANGUAGE {manner.language}")
         gosub = f"{_GATES[manner.gate]}^{limit_seconds}{TRANSFERS if manner.transfers else ''}"
         if _NUMBER.fullmatch(manner.caller_id):
@@ -204,6 +212,17 @@ class AgiLeg:
         except CallerHungUp:
             return
 
+    def _files(self, prompts: tuple[str, ...]) -> str:
+        return "&".join(map(self._file, prompts))
+
+    def _file(self, prompt: str) -> str:
+        """Name a sound as Asterisk finds it: ours by its folder, a client's own by its path."""
+        if _PROMPT.fullmatch(prompt):
+            return f"{PROMPT_FOLDER}/{prompt}"
+        if own := _OWN.fullmatch(prompt):
+            return f"{self._own}{own[1]}"
+        raise LegFailed("not the name of a prompt")
+
     async def _get(self, variable: str) -> Reply:
         reply = await self._request.send_command(f"GET VARIABLE {variable}")
         if self._request.hung_up:
@@ -216,13 +235,6 @@ class AgiLeg:
             raise LegFailed(f"refused with {reply.code}")
         if reply.failed:
             raise CallerHungUp
-
-
-def _files(prompts: tuple[str, ...]) -> str:
-    for prompt in prompts:
-        if not _PROMPT.fullmatch(prompt):
-            raise LegFailed("not the name of a prompt")
-    return "&".join(f"{PROMPT_FOLDER}/{prompt}" for prompt in prompts)
 
 
 def _sound(file: str) -> str:

@@ -156,6 +156,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
         on_call: Handler,
         node: str = "",
         gateway: str = "",
+        shared: str = "",
         peers: frozenset[str] = frozenset({"127.0.0.1", "::1"}),
         connections_max: int = CONNECTIONS_MAX,
         header_seconds: float = HEADER_SECONDS,
@@ -166,6 +167,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
         self._on_call = on_call
         self._node = node
         self._gateway = gateway
+        self._shared = shared
         self._peers = peers
         files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._connections_max = min(connections_max, max(1, files_max - FILES_RESERVED))
@@ -251,7 +253,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
         self, headers: dict[str, str], writer: asyncio.StreamWriter, deadline: Deadline
     ) -> None:
         request = AgiRequest(self, headers, writer, deadline)
-        leg = AgiLeg(request, headers, node=self._node, gateway=self._gateway)
+        leg = AgiLeg(request, headers, node=self._node, gateway=self._gateway, shared=self._shared)
         path = headers.get("agi_network_script", "").partition("?")[0]
         try:
             await self._on_call(leg, path)

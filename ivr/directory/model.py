@@ -21,6 +21,8 @@ from ivr.directory.rules import ClientRules, LineRules, TopicRules
 NUMBER: Final = re.compile(r"\+?[0-9]{2,20}", re.ASCII)
 ACCOUNT_NUMBER: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
 PIN: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
+# In place of a digit: what the line says first.
+GREETING: Final = -1
 PINNED: Final = re.compile(r"([^@]+)@([1-9]\d{0,5})", re.ASCII)
 
 
@@ -124,6 +126,8 @@ class Directory:
     pins: Mapping[str, str]
     queues: Mapping[str, Queue] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
+    # The own prompt of a line (`GREETING`) or a topic: (DID, digit) to its name.
+    prompt_uses: Mapping[tuple[str, int], str] = field(default_factory=dict)
     # Agents that get no calls: (client, agent) to their state.
     away: Mapping[tuple[str, str], str] = field(default_factory=dict)
 

@@ -19,7 +19,16 @@ from ivr.directory.destinations import Destination
 from ivr.directory.model import Access, Client, Did, Directory, TariffVersion, Topic, parse_pin
 from ivr.directory.queues import load_away, load_queues
 from ivr.directory.rules import ClientRules, LineRules, TopicRules
-from ivr.tables import account_languages, client_rules, dids, directory_stamp, phones, pins, topics
+from ivr.tables import (
+    account_languages,
+    client_rules,
+    dids,
+    directory_stamp,
+    phones,
+    pins,
+    prompt_uses,
+    topics,
+)
 
 STAMP_ROW = 1
 
@@ -92,6 +101,10 @@ async def load_directory(connection: AsyncConnection, now_us: int) -> Directory:
         pins={row.account: row.pin_hash for row in await connection.execute(select(pins))},
         queues=await load_queues(connection),
         away=await load_away(connection),
+        prompt_uses={
+            (row.did, row.digit): row.prompt
+            for row in await connection.execute(select(prompt_uses))
+        },
         languages={
             row.account: row.language for row in await connection.execute(select(account_languages))
         },

@@ -11,6 +11,7 @@ from ivr.calls.states import EndReason
 from ivr.directory.model import Did
 from ivr.directory.queues import Agent, pin_name
 from ivr.flows.desk import CallEnds, Desk
+from ivr.flows.own import greeting
 from ivr.flows.prompts import Prompt
 from ivr.telephony import CallLeg
 
@@ -53,7 +54,7 @@ async def agents_line(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReas
 
 async def _who(leg: CallLeg, call: Call, did: Did, desk: Desk) -> Agent:
     """Find out which agent this is; an unknown number and a wrong PIN sound alike."""
-    words: tuple[str, ...] = (Prompt.WELCOME,)
+    words: tuple[str, ...] = (greeting(call, did, desk),)
     for _ in range(TRIES_MAX):
         call.ask("agent")
         number = await leg.collect(

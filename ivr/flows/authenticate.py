@@ -13,6 +13,7 @@ from ivr.calls.call import Call
 from ivr.calls.states import EndReason
 from ivr.directory.model import Did
 from ivr.flows.desk import CallEnds, Desk
+from ivr.flows.own import greeting
 from ivr.flows.prompts import Prompt
 from ivr.telephony import CallLeg
 
@@ -39,12 +40,12 @@ async def authenticate(leg: CallLeg, call: Call, did: Did, desk: Desk) -> str:
         return claimed
     if access.pin == "never":
         raise CallEnds(EndReason.UNKNOWN_CALLER)
-    greeting: tuple[str, ...] = (Prompt.WELCOME,)
+    words: tuple[str, ...] = (greeting(call, did, desk),)
     for _ in range(TRIES_MAX):
-        account = claimed or await _ask_account(leg, call, desk, greeting)
+        account = claimed or await _ask_account(leg, call, desk, words)
         call.ask("pin")
         pin = await leg.collect(
-            *(greeting if claimed else ()),
+            *(words if claimed else ()),
             Prompt.ENTER_PIN,
             digits_max=PIN_DIGITS_MAX,
             wait_seconds=INPUT_SECONDS,
@@ -55,7 +56,7 @@ async def authenticate(leg: CallLeg, call: Call, did: Did, desk: Desk) -> str:
             if not claimed and access.trust_caller_id:
                 await _offer_registration(leg, account, desk)
             return account
-        greeting = (Prompt.LOGIN_WRONG,)
+        words = (Prompt.LOGIN_WRONG,)
     raise CallEnds(EndReason.LOGIN_FAILED)
 
 
@@ -71,12 +72,10 @@ async def _offer_registration(leg: CallLeg, account: str, desk: Desk) -> None:
         await leg.play(Prompt.PHONE_REGISTERED)
 
 
-async def _ask_account(
-    leg: CallLeg, call: Call, desk: Desk, greeting: tuple[str, ...]
-) -> str | None:
+async def _ask_account(leg: CallLeg, call: Call, desk: Desk, words: tuple[str, ...]) -> str | None:
     call.ask("account")
     digits = await leg.collect(
-        *greeting,
+        *words,
         Prompt.ENTER_ACCOUNT,
         digits_max=ACCOUNT_DIGITS_MAX,
         wait_seconds=INPUT_SECONDS,

@@ -19,8 +19,9 @@ from ivr.flows import speech
 from ivr.flows.connecting import hold, may_dial, quote
 from ivr.flows.desk import CallEnds, Desk
 from ivr.flows.ending import conclude
+from ivr.flows.own import greeting, topic_name
 from ivr.flows.price import longest_talk
-from ivr.flows.prompts import Prompt, topic_prompt
+from ivr.flows.prompts import Prompt
 from ivr.flows.support import serve
 from ivr.telephony import CallerHungUp, CallLeg, DialResult, Gate, LegFailed, Manner
 
@@ -77,7 +78,7 @@ async def _bring_together(
     call.ask("callback")
     answer = await leg.collect(
         Prompt.CALLBACK_AGENT,
-        topic_prompt(digit=topic.digit, name=topic.name),
+        topic_name(call, did, topic, desk),
         digits_max=1,
         wait_seconds=ACCEPT_SECONDS,
     )
@@ -107,7 +108,7 @@ async def _ring_caller(
         manner=Manner(
             gate=Gate.CALLED_BACK,
             caller_id=did.number,
-            words=(Prompt.WELCOME, *price, Prompt.CALLED_BACK),
+            words=(greeting(call, did, desk), *price, Prompt.CALLED_BACK),
             language=callback.language,
         ),
     )

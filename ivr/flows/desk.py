@@ -53,6 +53,8 @@ class Desk:
     people: People
     callbacks: Callbacks
     mailbox: Mailbox | None
+    # Whether a client has a sound of its own: client, language, name.
+    has_sound: Callable[[str, str, str], bool]
     charging: Charging
     closing: Closing
     registry: Registry

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Final
 
 from ivr.calls.call import Call
 from ivr.calls.states import EndReason
 from ivr.directory.model import Did, Topic
-from ivr.flows.desk import CallEnds
-from ivr.flows.prompts import Prompt, topic_prompt
+from ivr.flows.desk import CallEnds, Desk
+from ivr.flows.own import topic_name
+from ivr.flows.prompts import Prompt
 from ivr.telephony import CallLeg
 
 TRIES_MAX: Final = 3
@@ -19,7 +19,7 @@ OPERATOR_DIGIT: Final = 0
 
 
 async def choose_topic(
-    leg: CallLeg, call: Call, did: Did, introduction: tuple[str, ...], *, now: datetime
+    leg: CallLeg, call: Call, did: Did, introduction: tuple[str, ...], desk: Desk
 ) -> Topic:
     """Offer the topics and return the chosen one; silence ends at the operator.
 
@@ -29,6 +29,7 @@ async def choose_topic(
         CallEnds: nothing valid was chosen and there is no operator.
 
     """
+    now = desk.clock.now()
     call.ask("topic")
     open_now = did.offered(now)
     choices = {
@@ -39,7 +40,7 @@ async def choose_topic(
     closed = {topic.digit for topic in did.topics if topic.rules.enabled} - choices.keys()
     if not choices:
         raise CallEnds(EndReason.LINE_CLOSED)
-    offer = _offer(choices.values())
+    offer = _offer(call, did, choices.values(), desk)
     before = introduction
     for _ in range(TRIES_MAX):
         digits = await leg.collect(*before, *offer, digits_max=1, wait_seconds=CHOICE_SECONDS)
@@ -62,12 +63,12 @@ def _why_not(digits: str, closed: set[int]) -> Prompt:
     return Prompt.CHOICE_INVALID
 
 
-def _offer(choices: Iterable[Topic]) -> tuple[str, ...]:
+def _offer(call: Call, did: Did, choices: Iterable[Topic], desk: Desk) -> tuple[str, ...]:
     words: list[str] = [Prompt.CHOOSE_TOPIC]
     # The operator is offered last, as callers expect.
     for topic in sorted(choices, key=lambda topic: topic.digit or 10):
         if topic.rules.hidden:
             continue
-        name = topic_prompt(digit=topic.digit, name=topic.name)
+        name = topic_name(call, did, topic, desk)
         words += [Prompt.FOR, name, Prompt.PRESS, f"num-{topic.digit}"]
     return tuple(words)

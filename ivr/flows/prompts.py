@@ -131,6 +131,11 @@ def language_question(place: int) -> str:
     return f"language-{place}"
 
 
+def own_prompt(*, client: str, language: str, name: str) -> str:
+    """Name a recording of a client's own."""
+    return f"own/{client}/{language}/{name}"
+
+
 def topic_prompt(*, digit: int, name: str) -> str:
     """Name the recording that announces a topic."""
     slug = name.strip().lower()

@@ -33,6 +33,7 @@ from ivr.flows.ending import conclude, last_words
 from ivr.flows.language import choose_language
 from ivr.flows.menu import choose_topic
 from ivr.flows.otherwise import otherwise, take_message
+from ivr.flows.own import greeting
 from ivr.flows.price import agree_on_price
 from ivr.flows.prompts import Prompt
 from ivr.telephony import CallerHungUp, CallLeg, LegFailed
@@ -130,7 +131,7 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
         raise CallEnds(EndReason.OTHER_CURRENCY)
     call.take(CallEvent.MENU_OPENED)
     now = desk.clock.now()
-    topic = await choose_topic(leg, call, did, _tell_balance(balance, call.language), now=now)
+    topic = await choose_topic(leg, call, did, _introduce(call, did, balance, desk), desk)
     if topic not in did.offered(now):
         return await otherwise(leg, call, topic, desk, because=EndReason.TOPIC_CLOSED)
     return await _talk_about(leg, call, did, topic, desk, means=(balance, allowances))
@@ -169,7 +170,7 @@ async def _premium(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason:
     call.take(CallEvent.IDENTIFIED)
     call.take(CallEvent.MENU_OPENED)
     now = desk.clock.now()
-    topic = await choose_topic(leg, call, did, (Prompt.WELCOME,), now=now)
+    topic = await choose_topic(leg, call, did, (greeting(call, did, desk),), desk)
     if topic not in did.offered(now):
         return await otherwise(leg, call, topic, desk, because=EndReason.TOPIC_CLOSED)
     return await _premium_talk(leg, call, did, topic, desk)
@@ -236,6 +237,8 @@ async def _means(call: Call, desk: Desk) -> tuple[Balance, Sequence[Allowance]]:
     )
 
 
-def _tell_balance(balance: Balance, language: str) -> tuple[str, ...]:
+def _introduce(call: Call, did: Did, balance: Balance, desk: Desk) -> tuple[str, ...]:
+    """Welcome the caller and tell the balance."""
     lead = Prompt.BALANCE_IS if balance.mode == "prepaid" else Prompt.CAN_SPEND
-    return (Prompt.WELCOME, lead, *speech.money(balance.spendable, balance.currency, language))
+    amount = speech.money(balance.spendable, balance.currency, call.language)
+    return (greeting(call, did, desk), lead, *amount)

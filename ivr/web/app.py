@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from ivr.web import desk_pages, public
+from ivr.web import desk_pages, prompt_pages, public
 from ivr.web.account import home
 from ivr.web.admin import (
     account,
@@ -51,6 +51,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *account.PAGES,
     *calls.PAGES,
     *desk_pages.PAGES,
+    *prompt_pages.PAGES,
     *call.PAGES,
     *vouchers.PAGES,
     *tariffs.PAGES,

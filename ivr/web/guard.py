@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from aiohttp import web
-from multidict import MultiMapping
+from multidict import MultiDict, MultiMapping
 
 from ivr.web.problems import Refusal
 from ivr.web.scope import Role, Who
@@ -26,7 +26,11 @@ from ivr.web.state import web_of
 FORM: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS_MAX: Final = 50
 
+MULTIPART: Final = "multipart/form-data"
+
 WHO: Final = web.RequestKey("who", Who)
+UPLOAD: Final = web.RequestKey("upload", bool)
+FILES: Final = web.RequestKey("files", dict[str, bytes])
 
 PageHandler = Callable[[web.Request, Who], Awaitable[web.StreamResponse]]
 
@@ -39,6 +43,8 @@ class Page:
     path: str
     roles: frozenset[Role]
     handler: PageHandler
+    # A form that may bring a file along, and how large it may be; other forms bring none.
+    upload_bytes_max: int | None = None
 
 
 def add_pages(app: web.Application, pages: tuple[Page, ...]) -> None:
@@ -65,6 +71,9 @@ def _guarded(page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse
         request[WHO] = who
         if who.role not in page.roles:
             raise Refusal("forbidden", "Your login is not made for this page.")
+        if page.upload_bytes_max is not None:
+            request = request.clone(client_max_size=page.upload_bytes_max)
+            request[UPLOAD] = True
         if request.method not in SAFE_METHODS:
             await check_form(request, who.csrf)
         if "HX-Request" not in request.headers:
@@ -95,13 +104,37 @@ async def check_form(request: web.Request, csrf: str) -> None:
 
 async def read_form(request: web.Request) -> dict[str, str]:
     """Read a form; of a field that comes twice the first counts."""
-    if request.content_type != FORM:
+    uploads = request.get(UPLOAD, False)
+    if request.content_type != FORM and not (uploads and request.content_type == MULTIPART):
         raise Refusal("wrong_media_type", f"Send forms as {FORM}.")
     try:
         form = await request.post()
     except (ValueError, LookupError):
         raise Refusal("bad_request", "The form cannot be read.") from None
-    return _first(form)
+    return _first(_without_files(request, form) if uploads else form)
+
+
+def _without_files(
+    request: web.Request,
+    form: MultiMapping[Any],  # Any: str, or a file
+) -> MultiDict[str]:
+    """Set the files of a form aside, for `uploaded`."""
+    fields: MultiDict[str] = MultiDict()
+    files = request.setdefault(FILES, {})
+    for name, value in form.items():
+        if isinstance(value, web.FileField):
+            if not value.file.closed:
+                with value.file:
+                    files[name] = value.file.read()
+        elif isinstance(value, str):
+            fields.add(name, value)
+    return fields
+
+
+def uploaded(request: web.Request, name: str) -> bytes:
+    """Return a file that came with the form; nothing where none did."""
+    files: dict[str, bytes] = request.get(FILES, {})
+    return files.get(name, b"")
 
 
 def read_query(request: web.Request) -> dict[str, str]:

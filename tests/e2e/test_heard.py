@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from billing.clock import SystemClock
+from billing.storage.engine import create
+from ivr.directory.own_prompts import OwnPrompt, save_prompt, use_prompt
 from ivr.flows import speech
 from ivr.sandbox.agent import AgentPhone
 from tests.e2e import sipp
@@ -24,6 +27,7 @@ from tests.e2e.harness import (
     STRANGER,
     TWO_TONGUES_DID,
     Line,
+    coded,
     heard,
     until,
 )
@@ -198,3 +202,32 @@ async def test_who_may_spend_no_more_today_is_told(line: Line) -> None:
         await hung_up_on(phone)
 
     stands_in(["choose-topic", "daily-limit"], heard(bytes(phone.audio.heard)))
+
+
+async def test_a_line_speaks_with_its_clients_own_voice(line: Line) -> None:
+    clock, engine = SystemClock(), create(line.settings.url)
+    for name, digit in (("hello", -1), ("bills", 1)):
+        prompt = OwnPrompt(
+            client="acme", name=name, language="en", text=None, bytes=400, changed_us=0
+        )
+        await save_prompt(engine, prompt, coded("own", name), clock=clock)
+        await use_prompt(engine, "acme", DID, digit, name)
+    await engine.dispose()
+    file = line.asterisk.home.shared / "prompts" / "acme" / "en" / "bills.ulaw"
+
+    async def written() -> bool:
+        return file.exists()
+
+    await until(written)
+    await asyncio.sleep(1)
+    async with line.phone(ALICE) as phone:
+        await phone.call(DID)
+        await line.log("asked", asking="topic")
+        await asyncio.sleep(2)
+        await phone.hang_up()
+    sound = bytes(phone.audio.heard)
+
+    stands_in(["balance-is", "for", "press", "num-1", "for", "topic-network"], heard(sound))
+    assert not {"welcome", "topic-billing"} & set(heard(sound))
+    assert sound.find(coded("own", "hello")) < sound.find(coded("own", "bills"))
+    assert coded("own", "hello") in sound

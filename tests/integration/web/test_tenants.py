@@ -43,6 +43,7 @@ class Foreign:
         path = re.sub(r"\{call_id:[^}]*\}\}?", self.live_id if live else self.call_id, path)
         path = re.sub(r"\{callback:[^}]*\}\}?", self.callback, path)
         path = re.sub(r"\{kind:[^}]*\}", "message", path)
+        path = re.sub(r"\{client:.*\}", "acme/en/secret", path)
         return re.sub(r"\{(code|account|subscription):[^}]*\}", "alice", path)
 
 
@@ -54,6 +55,7 @@ async def _foreign(site: Site) -> Foreign:
     await Shop(desk=site.desk, plans=plans).offer(Plan(name="free", currency="USD", price=0))
     await plans.subscribe("alice", "free")
     await site.sound(call_id)
+    await site.own_prompt("acme", "secret")
     callback = await site.callback()
     return Foreign(call_id=call_id, live_id=live_id, callback=callback)
 
