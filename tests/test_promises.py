@@ -65,6 +65,42 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "test_a_second_call_that_takes_the_money_is_told_late_but_true",
         "test_a_top_up_in_mid_call_makes_it_go_on",
     ),
+    "a closed topic, or one where nobody answers, takes a message or a request to be called back": (
+        "test_a_caller_leaves_a_message_for_nothing",
+        "test_a_message_that_ends_with_a_hangup_is_kept",
+        "test_a_caller_is_called_back_and_pays_the_talk_only",
+    ),
+    "an agent puts the caller through: one call, each part at its own tariff": (
+        "test_an_agent_puts_the_caller_through_and_each_part_has_its_price",
+        "test_an_agent_who_keys_in_nothing_keeps_the_caller",
+        "test_a_crash_after_a_transfer_charges_each_part_once",
+    ),
+    "recordings are announced, kept as long as the line says, and who listens is known": (
+        "test_a_recorded_talk_is_announced_kept_and_found",
+        "test_what_is_out_of_date_is_gone_with_its_row",
+        "test_a_message_is_heard_by_its_client_and_that_is_written_down",
+    ),
+    "limits: by account, client, line and day; dear, short and foreign numbers are never dialled": (
+        "test_an_account_has_so_many_calls_at_once",
+        "test_a_client_has_so_many_calls_at_once",
+        "test_what_may_be_spent_on_a_day_ends_the_talk_and_refuses_the_next_call",
+        "test_premium_satellite_short_and_emergency_numbers_are_refused",
+        "test_a_phone_in_another_country_is_never_dialled",
+    ),
+    "agents come and go by phone, by command and on the web": (
+        "test_agents_come_and_go_by_phone",
+        "test_an_agent_who_pauses_gets_no_calls",
+        "test_an_agent_pauses_and_comes_back",
+    ),
+    "a client's own voice greets and names the topics": (
+        "test_a_line_speaks_with_its_clients_own_voice",
+        "test_an_uploaded_sound_is_kept_heard_and_said",
+    ),
+    "what is promised to be heard is heard, sample by sample": (
+        "test_a_whole_call_is_heard_word_by_word",
+        "test_what_callers_are_told",
+        "test_a_notice_is_whispered_to_the_caller_and_not_to_the_agent",
+    ),
     "when the money is gone the call ends, to the second": (
         "test_the_call_is_cut_to_the_second_when_the_money_ends",
         "test_a_queued_talk_is_cut_when_the_money_ends",

@@ -6,6 +6,7 @@ that nobody talked. They end two days ago, so that `talkmeter reconcile` compare
 
 from __future__ import annotations
 
+import contextlib
 import random
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,13 +19,17 @@ from billing.clock import ManualClock, SystemClock, microseconds_of
 from billing.domain.invoices import Month
 from billing.domain.rating import RateTable
 from billing.domain.sessions import SessionTerms
+from billing.errors import InvalidInput
 from billing.ids import new_id
 from billing.invoicing import Invoicing
 from billing.journal import Journal
 from billing.money import parse_amount
 from billing.vouchers import Vouchers
 from billing.wallet import Wallet
-from ivr.tables import calls
+from ivr.directory.own_prompts import OwnPrompt, save_prompt
+from ivr.sandbox.configure import LANGUAGE, PROMPTS
+from ivr.sounds import browser_sound, spoken
+from ivr.tables import callbacks, calls
 
 if TYPE_CHECKING:
     from ivr.app import Service
@@ -57,7 +62,41 @@ async def fill(service: Service) -> int:
             at = today - timedelta(days=day, hours=dice.randint(0, 9), minutes=dice.randint(0, 59))
             made += await _call(service, at, dice)
     await _invoices(service, today)
-    return made
+    return made + await _desk(service, today - timedelta(days=LAST_DAY, hours=1))
+
+
+async def _desk(service: Service, at: datetime) -> int:
+    """Leave a message, a callback that was made, and a sound of the client's own."""
+    mailbox, engine = service.lines.desk.mailbox, service.books.engine
+    if mailbox is None:
+        return 0
+    call_id, at_us = new_id(ManualClock(at)), microseconds_of(at)
+    row = {
+        "id": call_id, "node": "demo", "boot": "demo", "channel": "demo", "uniqueid": call_id,
+        "did": DID, "client": "acme", "account": "bob", "caller": "15551230002", "digit": 3,
+        "topic": "Software", "state": "ended", "started_us": at_us,
+        "ended_us": at_us + 40 * SECOND_US, "end_reason": "message_left",
+    }  # fmt: skip
+    sound = (PROMPTS / LANGUAGE / "demo-agent-2.ulaw").read_bytes()
+    mailbox.file(call_id, "message").write_bytes(browser_sound(sound))
+    callback = {
+        "id": new_id(ManualClock(at)), "call": call_id, "client": "acme", "did": DID, "digit": 3,
+        "account": "bob", "number": "+15551230002", "language": "en", "state": "done", "tries": 0,
+        "next_us": at_us, "created_us": at_us, "ended_us": at_us, "made": call_id,
+    }  # fmt: skip
+    async with engine.begin() as connection:
+        await connection.execute(insert(calls), row)
+        await connection.execute(insert(callbacks), callback)
+    await mailbox.round()
+    text = "Welcome to Acme. How can we help you?"
+    with contextlib.suppress(InvalidInput):  # no voice is installed: the page says so, too
+        spoken_text = await spoken(text, LANGUAGE)
+        prompt = OwnPrompt(
+            client="acme", name="hello", language=LANGUAGE, text=text, bytes=len(spoken_text),
+            changed_us=0,
+        )  # fmt: skip
+        await save_prompt(engine, prompt, spoken_text, clock=SystemClock())
+    return 1
 
 
 async def _invoices(service: Service, today: datetime) -> None:

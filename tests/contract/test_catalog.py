@@ -172,7 +172,7 @@ async def test_what_a_file_does_not_name_stays(engine: AsyncEngine, tmp_path: Pa
 
     found = await directory(engine)
     assert set(found.tariffs) == {"standard", "hourly", "rising", "full", "new"}
-    assert set(found.dids) == {"18005550100", "18005550200", "18005550300"}
+    assert set(found.dids) == {"18005550100", "18005550200", "18005550300", "18005550400"}
 
 
 async def test_account_numbers_are_kept_and_given_out_without_collision(
