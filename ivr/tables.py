@@ -195,6 +195,8 @@ calls = Table(
     Column("started_us", BigInteger, nullable=False),
     Column("answered_us", BigInteger),  # talk began
     Column("ended_us", BigInteger),
+    # When that was written down; after an outage long after it ended.
+    Column("closed_us", BigInteger),
     Column("end_reason", Text),
     # A call that an agent put through has a row for each part; `follows` is the part before.
     Column("part", Integer, nullable=False, server_default="1"),
@@ -207,6 +209,7 @@ calls = Table(
     Index("ix_calls_account_started_us", "account", "started_us"),
     Index("ix_calls_client_started_us", "client", "started_us"),
     Index("ix_calls_did_started_us", "did", "started_us"),
+    Index("ix_calls_client_closed_us", "client", "closed_us"),
     Index(
         "ix_calls_untalked",
         "started_us",

@@ -11,7 +11,7 @@ the same one; what a service that died had claimed is free again when it starts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -37,6 +37,9 @@ TRIES_MAX: Final = 3
 PAUSES_SECONDS: Final = (60, 600, 3_600)
 LOOK_SECONDS: Final = 1.0
 AT_ONCE_MAX: Final = 20
+WRITES_MAX: Final = 600
+# The database does not answer.
+AWAY: Final = (SQLAlchemyError, OSError)
 # Between an agent's answer and its flow.
 ANSWER_SECONDS: Final = 5
 
@@ -115,13 +118,13 @@ class Callbacks:
             try:
                 await self._free_mine()
                 break
-            except SQLAlchemyError:
+            except AWAY:
                 await asyncio.sleep(LOOK_SECONDS)
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
                     await self._round(group)
-                except SQLAlchemyError as error:
+                except AWAY as error:
                     log.warning("callbacks not read", reason=type(error).__name__)
                 await asyncio.sleep(LOOK_SECONDS)
 
@@ -260,27 +263,33 @@ class Callbacks:
         now_us = microseconds_of(self._clock.now())
         count = callback.tries if tries is None else tries
         pause = self._pauses[min(count, len(self._pauses) - 1)]
+        values = {
+            "state": state, "reason": reason, "tries": count, "made": made,
+            "next_us": now_us + pause * SECOND_US, "ended_us": now_us if ended else None,
+        }  # fmt: skip
+        # What became of it must not be forgotten, or the caller would be rung once more.
+        for _ in range(WRITES_MAX):
+            try:
+                await self._update(callback.id, values)
+                break
+            except AWAY:
+                await asyncio.sleep(LOOK_SECONDS)
+        log.info("callback moved", callback=callback.id, state=state, reason=reason)
+
+    async def _update(self, callback_id: str, values: Mapping[str, object]) -> None:
         connection = await for_writing(self._engine)
         try:
             async with connection.begin():
                 await connection.execute(
                     update(callbacks)
                     .where(
-                        callbacks.c.id == callback.id,
+                        callbacks.c.id == callback_id,
                         callbacks.c.state.in_(("waiting", "calling")),
                     )
-                    .values(
-                        state=state,
-                        reason=reason,
-                        tries=count,
-                        made=made,
-                        next_us=now_us + pause * SECOND_US,
-                        ended_us=now_us if ended else None,
-                    )
+                    .values(**values)
                 )
         finally:
             await connection.close()
-        log.info("callback moved", callback=callback.id, state=state, reason=reason)
 
 
 def _callback(row: Row[tuple[object, ...]]) -> Callback:

@@ -93,11 +93,12 @@ class Recovery:
             looked_after=lambda session_id: self._registry.find(session_id) is not None
         )
         await self._finish_adopted()
-        await self._store.write_late()
+        now_us = microseconds_of(self._clock.now())
+        await self._store.write_late(now_us=now_us)
         await self._store.close_forgotten(
             node=self._node,
             live={call.id for call in self._registry},
-            now_us=microseconds_of(self._clock.now()),
+            now_us=now_us,
         )
         if not sessions:
             self._missed_at.clear()

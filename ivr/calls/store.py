@@ -26,7 +26,7 @@ from ivr.telephony import CallFacts
 _INSERT = insert(calls)
 Row = dict[str, Any]  # Any: values of many column types
 
-END_COLUMNS: Final = ("state", "answered_us", "ended_us", "end_reason", "timeline")
+END_COLUMNS: Final = ("state", "answered_us", "ended_us", "closed_us", "end_reason", "timeline")
 LATE_MAX: Final = 10_000
 FORGOTTEN_MAX: Final = 500
 _END = (
@@ -42,6 +42,7 @@ _CLOSE = (
         end_reason="service_lost",
         answered_us=bindparam("answered_us"),
         ended_us=bindparam("ended_us"),
+        closed_us=bindparam("closed_us"),
     )
 )
 
@@ -106,10 +107,11 @@ class CallStore:
             if len(self._late) < LATE_MAX:
                 self._late.append(write)
 
-    async def write_late(self) -> None:
+    async def write_late(self, *, now_us: int) -> None:
         """Write the ends that could not be written when they happened."""
         while self._late:
-            await self._writer.write(*self._late[0])
+            statement, row = self._late[0]
+            await self._writer.write(statement, {**row, "closed_us": now_us})
             self._late.popleft()
 
     async def close_forgotten(self, *, node: str, live: Container[str], now_us: int) -> None:
@@ -129,6 +131,7 @@ class CallStore:
                     {
                         "call_id": row.id,
                         "ended_us": row.ended_us or now_us,
+                        "closed_us": now_us,
                         "answered_us": row.started_us,
                     },
                 )
@@ -177,6 +180,7 @@ def _row(call: Call) -> Row:
         "started_us": call.started_us,
         "answered_us": call.talk.started_us,
         "ended_us": call.ended_us,
+        "closed_us": call.ended_us,
         "end_reason": call.end_reason.value if call.end_reason else None,
         "timeline": json.dumps(call.timeline),
         "part": call.part,

@@ -25,7 +25,10 @@ def add(client: str, url: str, json: context.JsonFlag = False) -> None:
     from billing.clock import SystemClock
     from ivr.web.webhooks.outbox import add_webhook
 
-    hook = _with(lambda engine: add_webhook(engine, client, url, clock=SystemClock()))
+    plain = context.settings().webhooks_allow_private
+    hook = _with(
+        lambda engine: add_webhook(engine, client, url, clock=SystemClock(), allow_plain=plain)
+    )
     if json:
         context.emit({"id": hook.id, "client": client, "url": url, "secret": hook.secret})
     else:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -27,7 +27,6 @@ from ivr.tables import calls, webhook_deliveries, webhooks
 MINUTE_US: Final = 60_000_000
 # Calls are looked at again for so long: their rows may be committed out of order.
 OVERLAP_US: Final = 10 * MINUTE_US
-CALL_HOURS_MAX: Final = 24
 CALLS_AT_ONCE: Final = 500
 BACKOFF_MINUTES: Final = (1, 5, 30, 120, 360, 1440)
 URL_MAX: Final = 500
@@ -56,15 +55,25 @@ class Delivery:
     attempts: int
 
 
-async def add_webhook(engine: AsyncEngine, client: str, url: str, *, clock: Clock) -> Webhook:
+async def add_webhook(
+    engine: AsyncEngine, client: str, url: str, *, clock: Clock, allow_plain: bool = False
+) -> Webhook:
     """Tell a client's server of every call that ends from now on.
+
+    Args:
+        engine: The database.
+        client: Whose calls.
+        url: Where to tell of them.
+        clock: What time it is.
+        allow_plain: Take http, too: for servers in our own network.
 
     Raises:
         InvalidInput: no such client, or no address that can be called.
 
     """
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+    schemes = {"http", "https"} if allow_plain else {"https"}
+    if parts.scheme not in schemes or not parts.hostname or parts.username:
         raise InvalidInput(reason="write an address such as https://example.com/talkmeter")
     if len(url) > URL_MAX or not url.isprintable():
         raise InvalidInput(reason=f"an address has at most {URL_MAX} printable characters")
@@ -220,41 +229,33 @@ async def note(
 
 
 async def _collect(connection: AsyncConnection, hook: Webhook, clock: Clock) -> int:
-    seen_us = await connection.scalar(select(webhooks.c.seen_us).where(webhooks.c.id == hook.id))
-    since_us = (seen_us or 0) - OVERLAP_US
-    created_us = await connection.scalar(
-        select(webhooks.c.created_us).where(webhooks.c.id == hook.id)
+    """Look by the moment at which ends were written, so that one written late is not missed."""
+    looked = (
+        await connection.execute(
+            select(webhooks.c.seen_us, webhooks.c.created_us).where(webhooks.c.id == hook.id)
+        )
+    ).one()
+    told = exists().where(
+        webhook_deliveries.c.webhook == hook.id, webhook_deliveries.c.event_id == calls.c.id
     )
     rows = await connection.execute(
-        select(calls.c.id, calls.c.ended_us)
+        select(calls.c.id, calls.c.closed_us)
         .where(
             calls.c.client == hook.client,
-            calls.c.started_us > since_us - CALL_HOURS_MAX * 60 * MINUTE_US,
-            calls.c.ended_us > max(since_us, created_us or 0),
+            calls.c.closed_us > max(looked.seen_us - OVERLAP_US, looked.created_us),
+            ~told,
         )
-        .order_by(calls.c.ended_us)
+        .order_by(calls.c.closed_us)
         .limit(CALLS_AT_ONCE)
     )
-    listed = [(row.id, row.ended_us) for row in rows]
-    known = set(
-        await connection.scalars(
-            select(webhook_deliveries.c.event_id).where(
-                webhook_deliveries.c.webhook == hook.id,
-                webhook_deliveries.c.event_id.in_([call_id for call_id, _ in listed]),
-            )
-        )
-    )
-    made = 0
-    for call_id, _ in listed:
-        if call_id not in known and (record := await find(connection, call_id)):
-            await _enqueue(connection, hook.id, call_id, "call.ended", record.document(), clock)
-            made += 1
-    if listed:
-        newest = max(ended_us for _, ended_us in listed)
+    made, newest_us = 0, looked.seen_us
+    for row in rows.all():
+        if record := await find(connection, row.id):
+            await _enqueue(connection, hook.id, row.id, "call.ended", record.document(), clock)
+            made, newest_us = made + 1, max(newest_us, row.closed_us)
+    if made:
         await connection.execute(
-            update(webhooks)
-            .where(webhooks.c.id == hook.id)
-            .values(seen_us=func.coalesce(newest, webhooks.c.seen_us))
+            update(webhooks).where(webhooks.c.id == hook.id).values(seen_us=newest_us)
         )
     return made
 

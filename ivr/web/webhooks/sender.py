@@ -30,6 +30,7 @@ LOOK_SECONDS: Final = 1.0
 AT_ONCE: Final = 10
 DEADLINE_SECONDS: Final = 10.0
 GONE: Final = 410
+NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 log = structlog.get_logger()
 
@@ -61,7 +62,7 @@ class Guard(AbstractResolver):
             AddressRefused: it is loopback, private, link-local or reserved.
 
         """
-        if not self._allow_private and not ipaddress.ip_address(address).is_global:
+        if not self._allow_private and not _is_public(ipaddress.ip_address(address)):
             raise AddressRefused("not a public address")
 
     def check_url(self, url: str) -> None:
@@ -76,6 +77,19 @@ class Guard(AbstractResolver):
     async def close(self) -> None:
         """Let the resolver go."""
         await self._resolver.close()
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Tell whether an address is a server's in the internet, and not one of ours in disguise."""
+    if not address.is_global or address.is_multicast:
+        return False
+    if isinstance(address, ipaddress.IPv4Address):
+        return True
+    # What carries an IPv4 address inside (RFC 4291, 3056, 4380, 6052) leads wherever that does.
+    inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in NAT64:
+        inside.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    return all(each is None or _is_public(each) for each in inside)
 
 
 class Sender:

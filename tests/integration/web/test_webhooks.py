@@ -51,12 +51,13 @@ class Post:
     hook: outbox.Webhook
     guard: Guard
 
-    async def ended(self, call_id: str, client: str = "acme") -> None:
+    async def ended(self, call_id: str, client: str = "acme", late_us: int = 0) -> None:
         now_us = microseconds_of(self.desk.clock.now())
         row = {
             "id": call_id, "node": "n", "boot": "b", "channel": "c", "uniqueid": call_id,
             "did": "18005550100", "client": client, "caller": "1", "state": "ended",
-            "started_us": now_us - 1, "ended_us": now_us, "end_reason": "agent_hung_up",
+            "started_us": now_us - 1, "ended_us": now_us - late_us, "closed_us": now_us,
+            "end_reason": "agent_hung_up",
         }  # fmt: skip
         async with self.desk.engine.begin() as connection:
             await connection.execute(insert(calls), row)
@@ -90,7 +91,9 @@ async def post(tmp_path: Path) -> AsyncIterator[Post]:
         row = {"code": "acme", "title": "Acme", "currency": "USD", "shares": "[]", "created_us": 0}
         async with engine.begin() as connection:
             await connection.execute(insert(clients), row)
-        hook = await outbox.add_webhook(engine, "acme", receiver.url, clock=desk.clock)
+        hook = await outbox.add_webhook(
+            engine, "acme", receiver.url, clock=desk.clock, allow_plain=True
+        )
         desk.clock.advance(1)
         yield Post(desk, receiver, hook, Guard(allow_private=True))
     await engine.dispose()
@@ -165,7 +168,21 @@ async def test_a_test_event_is_sent_like_any_other(post: Post) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "[::1]", "0.0.0.0"]
+    "host",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "192.168.1.1",
+        "[::1]",
+        "0.0.0.0",
+        "224.0.0.1",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::a00:1]",
+        "[2002:a00:1::]",
+        "[ff0e::1]",
+        "[::]",
+    ],
 )
 async def test_nothing_is_sent_inside(post: Post, host: str) -> None:
     post.guard = Guard(allow_private=False)
@@ -193,6 +210,7 @@ async def test_a_name_that_leads_inside_is_refused_too(post: Post) -> None:
         ("nobody", "https://example.com/"),
         ("acme", "ftp://example.com/"),
         ("acme", "https:///path"),
+        ("acme", "http://example.com/"),
         ("acme", "https://user:secret@example.com/"),
         ("acme", "https://example.com/" + "x" * 500),
     ],
@@ -200,3 +218,23 @@ async def test_a_name_that_leads_inside_is_refused_too(post: Post) -> None:
 async def test_what_cannot_be_a_webhook_is_refused(post: Post, client: str, url: str) -> None:
     with pytest.raises(InvalidInput):
         await outbox.add_webhook(post.desk.engine, client, url, clock=post.desk.clock)
+
+
+async def test_a_busy_client_is_told_of_each_of_many_calls(post: Post) -> None:
+    for number in range(600):
+        await post.ended(f"call-{number}")
+
+    made = [await outbox.collect(post.desk.engine, clock=post.desk.clock) for _ in range(3)]
+
+    assert made == [500, 100, 0]
+
+
+async def test_an_end_that_was_written_hours_late_is_told(post: Post) -> None:
+    await post.ended("call-1")
+    await post.send()
+    post.desk.clock.advance(3_600)
+    await post.ended("call-2", late_us=3_500_000_000)
+
+    await post.send()
+
+    assert len(post.receiver.heard) == 2
