@@ -34,6 +34,7 @@ from ivr.ami.switch import AmiSwitch
 from ivr.calls.call import Call
 from ivr.calls.callbacks import Callbacks
 from ivr.calls.closing import Closing
+from ivr.calls.consultations import Consultations
 from ivr.calls.mailbox import Mailbox
 from ivr.calls.meter import Meter
 from ivr.calls.notices import Notice
@@ -48,6 +49,7 @@ from ivr.directory.people import People
 from ivr.directory.plan_cycles import renew_for_ever
 from ivr.flows import speech
 from ivr.flows.callback import call_back
+from ivr.flows.consult import consult, consulted, wish
 from ivr.flows.desk import Desk
 from ivr.flows.farewell import farewell
 from ivr.flows.support import support_line
@@ -61,7 +63,13 @@ from ivr.web.webhooks.sender import Sender
 
 DRAIN_POLL_SECONDS: Final = 0.1
 # What the dialplan asks for; anything else is a caller.
-FLOWS: Final = {"farewell": farewell, "callback": call_back}
+FLOWS: Final = {
+    "farewell": farewell,
+    "callback": call_back,
+    "consult": consult,
+    "consulted": consulted,
+    "wish": wish,
+}
 
 log = structlog.get_logger()
 
@@ -185,6 +193,7 @@ def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) 
         directory=books.directory.current,
         people=_people(books, settings, clock),
         callbacks=callbacks,
+        consultations=Consultations(),
         mailbox=mailbox,
         has_sound=prompts.has if prompts else lambda *_: False,
         charging=charging,

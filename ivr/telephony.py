@@ -84,11 +84,11 @@ PLAIN = Manner()
 class Wish:
     """Where an agent wants the caller to go: a topic's digit or an agent's number.
 
-    After a consultation the caller goes to `channel`, which is on the line already.
+    An `attended` one waits until the two agents have talked.
     """
 
     target: str
-    channel: str = ""
+    attended: bool = False
 
 
 class CallLeg(Protocol):
@@ -149,6 +149,18 @@ class CallLeg(Protocol):
         `limit_seconds` is armed inside the switch on the agent's leg the moment it answers, so
         that talk ends then even when nobody of us is alive; `Switch.set_limit` moves it.
         """
+        ...
+
+    async def consult(self, destination: str, *, limit_seconds: int, ring_seconds: int) -> None:
+        """Let an agent talk to another one, who stays on the line when the first hangs up."""
+        ...
+
+    async def hold(self) -> None:
+        """Play music until something else is said."""
+        ...
+
+    async def join(self, channel: str) -> None:
+        """Let this caller talk to somebody who is on the line already, until one hangs up."""
         ...
 
     async def set_limit(self, seconds: float) -> None:
@@ -280,6 +292,15 @@ class Switch(Protocol):
         """Ring an agent for a caller who asked to be called back; its flow begins when it answers.
 
         `member` names the agent where a queue knows it, and is empty elsewhere.
+        """
+        ...
+
+    async def consult(self, channel: str, uniqueid: str) -> None:
+        """Take an agent out of a talk, to ask somebody about the caller `uniqueid`.
+
+        Raises:
+            ChannelGone: there is no such channel.
+
         """
         ...
 

@@ -15,6 +15,7 @@ from billing.storage.engine import create
 from billing.subscriptions import Subscriptions
 from ivr.calls.callbacks import Callbacks
 from ivr.calls.closing import Closing
+from ivr.calls.consultations import Consultations
 from ivr.calls.history import CallRecord, recent
 from ivr.calls.registry import Registry
 from ivr.calls.stalls import StallWatch
@@ -138,7 +139,8 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
         )  # fmt: skip
         desk = FlowDesk(
             directory=lambda: stage.directory, people=ScriptedPeople(lambda: stage, books),
-            callbacks=callbacks, mailbox=None, has_sound=lambda *_: False, charging=books.charging,
+            callbacks=callbacks, consultations=Consultations(), mailbox=None,
+            has_sound=lambda *_: False, charging=books.charging,
             closing=closing, registry=registry,
             store=CallStore(writer=books.writer, engine=engine), clock=books.clock,
             new_id=lambda: new_id(books.clock), boot=lambda: switch.boot,

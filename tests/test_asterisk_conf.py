@@ -35,6 +35,7 @@ DIALPLAN = CONF / "extensions.conf"
 APPLICATIONS = {
     "AGI": "res_agi.so",
     "Answer": "",
+    "Bridge": "",
     "ChanSpy": "app_chanspy.so",
     "Dial": "app_dial.so",
     "Gosub": "app_stack.so",
@@ -42,6 +43,7 @@ APPLICATIONS = {
     "GotoIf": "",
     "Hangup": "",
     "MixMonitor": "app_mixmonitor.so",
+    "MusicOnHold": "res_musiconhold.so",
     "Playback": "app_playback.so",
     "Queue": "app_queue.so",
     "Read": "app_read.so",
@@ -71,6 +73,7 @@ ACTIONS = {
     "Login": set[str](),
     "Originate": {"originate"},
     "Ping": set[str](),
+    "Redirect": {"call"},
     "QueueReload": set[str](),
     "Setvar": {"call"},
 }
@@ -251,13 +254,13 @@ def test_the_paths_of_the_dialplan_are_those_that_the_service_routes() -> None:
     asked = re.findall(r"AGI\(agi://\$\{TALKMETER_AGI\}/(\w+),", DIALPLAN.read_text("utf-8"))
     router = (ROOT / "ivr/app.py").read_text(encoding="utf-8")
 
-    flows = re.search(r"^FLOWS: Final = \{(.+)\}$", router, re.MULTILINE)
+    flows = re.search(r"^FLOWS: Final = \{(.+?)\}$", router, re.MULTILINE | re.DOTALL)
     assert flows
     named = re.findall(r'"(\w+)": ', flows[1])
 
-    assert asked == ["call", "farewell", "callback"]
+    assert asked == ["call", "farewell", "wish", "consult", "consulted", "callback"]
     # Whatever is not named is a call.
-    assert named == ["farewell", "callback"]
+    assert sorted(named) == sorted(set(asked) - {"call"})
 
 
 def test_a_call_without_proof_of_a_clean_end_hears_an_apology() -> None:

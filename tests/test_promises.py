@@ -72,6 +72,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "an agent puts the caller through: one call, each part at its own tariff": (
         "test_an_agent_puts_the_caller_through_and_each_part_has_its_price",
+        "test_an_agent_asks_another_first_and_the_caller_waits_for_nothing",
+        "test_an_agent_of_a_queue_that_put_a_caller_through_gets_the_next_one",
         "test_an_agent_who_keys_in_nothing_keeps_the_caller",
         "test_a_crash_after_a_transfer_charges_each_part_once",
     ),

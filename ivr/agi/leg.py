@@ -38,6 +38,7 @@ _PHONE = re.compile(r"phone:(\+[1-9]\d{6,14})", re.ASCII)
 _FILE = re.compile(r"/[A-Za-z0-9/._-]{1,400}\.wav", re.ASCII)
 _NUMBER = re.compile(r"\+?\d{2,20}", re.ASCII)
 _WISH = re.compile(r"blind:(\d{1,8})", re.ASCII)
+_CHANNEL = re.compile(r"[A-Za-z][A-Za-z0-9/@:;_.-]{0,119}", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2}", re.ASCII)
 _QUEUE = re.compile(r"queue:([a-z0-9-]{1,64})", re.ASCII)
 _DIGITS = re.compile(r"[0-9*#]*", re.ASCII)
@@ -196,6 +197,32 @@ class AgiLeg:
         status = (await self._get("QUEUESTATUS")).data
         # The agent hung up, or its limit did: the caller goes on, and hears what it cost.
         return DialResult.TALKED if status == "CONTINUE" else DialResult.NO_ANSWER
+
+    async def consult(self, destination: str, *, limit_seconds: int, ring_seconds: int) -> None:
+        """Dial another agent; when this one hangs up, the other waits to be joined."""
+        target = dial_target(destination, gateway=self._gateway)
+        await self._do(f"SET VARIABLE __TALKMETER_CALL {self._facts.did}")
+        options = f"S({limit_seconds})U(talkmeter-consulted)F(talkmeter-handed-over^s^1)"
+        arguments = f"{target},{ring_seconds},{options}"
+        await self._request.send_command(
+            f"EXEC Dial {quote(arguments)}", seconds_max=TALK_SECONDS_MAX
+        )
+        # Dial answers the same whoever hung up; a channel that is gone answers nothing.
+        await self._get("DIALSTATUS")
+
+    async def hold(self) -> None:
+        """Let music play beside whatever the service does."""
+        await self._do("SET MUSIC ON default")
+
+    async def join(self, channel: str) -> None:
+        """Bridge with a channel that waits; its limit was set before."""
+        if not _CHANNEL.fullmatch(channel):
+            raise LegFailed("not the name of a channel")
+        await self._do("SET MUSIC OFF")
+        await self._do(f"EXEC Bridge {quote(channel)}", seconds_max=TALK_SECONDS_MAX)
+        result = await self._get("BRIDGERESULT")
+        if result.data not in {"SUCCESS", "LOOP"}:
+            raise LegFailed(f"not joined: {result.data[:40]}")
 
     async def set_limit(self, seconds: float) -> None:
         """Let Asterisk hang this leg up after so many seconds from now."""

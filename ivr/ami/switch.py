@@ -26,6 +26,7 @@ PROMPTS_MAX: Final = 20
 _CHANNEL = re.compile(r"[A-Za-z][A-Za-z0-9./@:;_+-]{0,119}", re.ASCII)
 _PROMPT = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 _CALLBACK = re.compile(r"[0-9a-f-]{36}", re.ASCII)
+_UNIQUEID = re.compile(r"[0-9]{1,12}\.[0-9]{1,10}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{2,20}", re.ASCII)
 _MEMBER = re.compile(r"[a-z0-9_.-]{0,129}", re.ASCII)
 _ROW: Final = frozenset({"Event", "Channel", "Uniqueid", "Linkedid", "BridgeId"})
@@ -98,6 +99,20 @@ class AmiSwitch:
                 "CallerID": caller_id,
                 "Variable": f"TALKMETER_CALLBACK={callback},TALKMETER_MEMBER={member}",
                 "Async": "true",
+            }
+        )
+
+    async def consult(self, channel: str, uniqueid: str) -> None:
+        """Send an agent's channel to where it dials somebody else."""
+        if not _UNIQUEID.fullmatch(uniqueid):
+            raise SwitchUnavailable("a name that cannot be sent")
+        await self._on_channel(
+            {
+                "Action": "Redirect",
+                "Channel": channel,
+                "Context": "talkmeter-consulting",
+                "Exten": uniqueid,
+                "Priority": "1",
             }
         )
 

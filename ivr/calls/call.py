@@ -60,6 +60,7 @@ class Talk:
     ended_us: int | None = None
     ended_at: float | None = None
     agent_channel: str = ""
+    bridge: str = ""
 
     def seconds(self, monotonic: float) -> float:
         """How long they have talked by our clock."""

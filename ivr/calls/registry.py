@@ -25,6 +25,8 @@ from ivr.telephony import (
     Switch,
     SwitchEvent,
     SwitchUnavailable,
+    TelephonyError,
+    Wish,
 )
 
 TALKERS: Final = 2
@@ -113,6 +115,25 @@ class Registry:
         await self._switch.hang_up(call.talk.agent_channel or call.facts.channel)
         return True
 
+    async def limit(self, channel: str, seconds: float) -> None:
+        """Let the switch end a channel after so many seconds from now.
+
+        Raises:
+            ChannelGone: there is no such channel.
+            SwitchUnavailable: nobody knows.
+
+        """
+        await self._switch.set_limit(channel, seconds)
+
+    async def consult(self, call: Call, target: str) -> None:
+        """Take the agent of a call out of the talk, since it wants to ask somebody first."""
+        call.wish = Wish(target=target, attended=True)
+        try:
+            await self._switch.consult(call.talk.agent_channel, call.facts.uniqueid)
+        except TelephonyError:
+            call.wish = None  # the talk goes on as if no key had been pressed
+            log.warning("agent not taken out", call_id=call.id)
+
     def handle(self, event: SwitchEvent) -> None:
         """Note one fact from the switch."""
         match event:
@@ -142,6 +163,7 @@ class Registry:
             call.talk.agent_channel = event.channel
         if event.members != TALKERS or call.state is not CallState.WAITING:
             return
+        call.talk.bridge = event.bridge
         call.talk.started_us = event.at_us
         call.talk.started_at = event.received
         call.take(CallEvent.BRIDGED)
@@ -153,6 +175,8 @@ class Registry:
         call = self._by_uniqueid.get(event.linkedid)
         if call is None or call.talk.started_us is None or call.talk.ended_us is not None:
             return
+        if call.talk.bridge not in {"", event.bridge}:
+            return  # agents among themselves
         call.talk.ended_us = event.at_us
         call.talk.ended_at = event.received
         call.changed.set()

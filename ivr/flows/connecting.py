@@ -22,7 +22,7 @@ from ivr.directory.model import Client, Did, Topic
 from ivr.flows.desk import CallEnds, Desk
 from ivr.flows.otherwise import otherwise
 from ivr.flows.prompts import Prompt
-from ivr.telephony import CallLeg, DialResult, Gate, Manner
+from ivr.telephony import CallLeg, ChannelGone, DialResult, Gate, LegFailed, Manner
 
 # Answering, ringing and the first slice fit into it many times over.
 HOLD_SLACK_SECONDS: Final = 300
@@ -101,10 +101,28 @@ async def connect(leg: CallLeg, call: Call, did: Did, topic: Topic, desk: Desk) 
     if result is not DialResult.TALKED:
         call.dial_ended_without_talk = True
         return await otherwise(leg, call, topic, desk, because=EndReason.NO_AGENT)
-    if manner.transfers and (wish := await leg.wish()):
-        call.wish = wish
-        return EndReason.TRANSFERRED
-    return EndReason.AGENT_HUNG_UP
+    return await _whats_next(leg, call, did)
+
+
+async def _whats_next(leg: CallLeg, call: Call, did: Did) -> EndReason:
+    """Tell whether the agent hung up, or wants the caller to go somewhere else."""
+    if did.rules.transfers and call.wish is None:
+        call.wish = await leg.wish()
+    return EndReason.TRANSFERRED if call.wish else EndReason.AGENT_HUNG_UP
+
+
+async def join(
+    leg: CallLeg, call: Call, did: Did, topic: Topic, channel: str, desk: Desk
+) -> EndReason:
+    """Let the caller talk to an agent who is on the line already."""
+    call.talk.agent_channel = channel
+    try:
+        await desk.registry.limit(channel, call.limit_seconds)
+        await leg.join(channel)
+    except (ChannelGone, LegFailed):
+        call.dial_ended_without_talk = call.talk.started_us is None
+        return await otherwise(leg, call, topic, desk, because=EndReason.NO_AGENT)
+    return await _whats_next(leg, call, did)
 
 
 async def _record(leg: CallLeg, call: Call, did: Did, desk: Desk) -> None:

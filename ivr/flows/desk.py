@@ -10,6 +10,7 @@ from billing.charging import Charging
 from billing.clock import Clock
 from ivr.calls.callbacks import Callbacks
 from ivr.calls.closing import Closing
+from ivr.calls.consultations import Consultations
 from ivr.calls.mailbox import Mailbox
 from ivr.calls.registry import Registry
 from ivr.calls.states import EndReason
@@ -52,6 +53,7 @@ class Desk:
     directory: Callable[[], Directory]
     people: People
     callbacks: Callbacks
+    consultations: Consultations
     mailbox: Mailbox | None
     # Whether a client has a sound of its own: client, language, name.
     has_sound: Callable[[str, str, str], bool]

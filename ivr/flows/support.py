@@ -20,6 +20,8 @@ from billing.charging import Balance, Settlement
 from billing.domain.cover import Allowance
 from billing.errors import AccountBlocked, BillingError, InsufficientFunds
 from ivr.calls.call import Call
+from ivr.calls.consultations import Consultation
+from ivr.calls.meter import FAREWELL_SECONDS
 from ivr.calls.registry import LineBusy
 from ivr.calls.states import CallEvent, EndReason
 from ivr.directory.destinations import Destination
@@ -27,7 +29,8 @@ from ivr.directory.model import Did, Topic
 from ivr.flows import speech
 from ivr.flows.agents import agents_line
 from ivr.flows.authenticate import authenticate
-from ivr.flows.connecting import connect, hold, quote
+from ivr.flows.connecting import connect, hold, join, quote
+from ivr.flows.consult import CONSULTATION_SECONDS
 from ivr.flows.desk import CallEnds, Desk
 from ivr.flows.ending import conclude, last_words
 from ivr.flows.language import choose_language
@@ -204,13 +207,59 @@ async def _put_through(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndRea
     """Serve the next part: its own price is told before anybody rings, as in the first."""
     assert call.wish is not None
     assert call.digit is not None
-    topic, call.wish = _wished(did, call.digit, call.wish.target, desk), None
+    wish, call.wish = call.wish, None
+    topic = _wished(did, call.digit, wish.target, desk)
     if topic is None or topic not in _open(did, topic, desk):
         raise CallEnds(EndReason.TOPIC_UNAVAILABLE)
+    if wish.attended:
+        return await _after_consultation(leg, call, did, topic, desk)
     await leg.play(Prompt.TRANSFERRED)
     if call.premium:
         return await _premium_talk(leg, call, did, topic, desk)
     return await _talk_about(leg, call, did, topic, desk, means=await _means(call, desk))
+
+
+async def _after_consultation(
+    leg: CallLeg, call: Call, did: Did, topic: Topic, desk: Desk
+) -> EndReason:
+    """Let the agents talk while the caller hears music; then somebody has the caller.
+
+    Whoever that is, the price of the topic is told and the money held before they are joined.
+    """
+    await leg.set_limit(CONSULTATION_SECONDS + FAREWELL_SECONDS)
+    await leg.hold()
+    uniqueid = call.facts.uniqueid
+    consultation = desk.consultations.open(uniqueid, str(topic.destination))
+    try:
+        channel = await _outcome(call, consultation)
+        if not channel:
+            raise CallEnds(EndReason.NO_AGENT)
+        if channel != consultation.other:
+            # Back to the first agent, and to what the caller talked about before.
+            assert call.digit is not None
+            topic = did.topic(call.digit) or topic
+        means = await _means(call, desk)
+        terms = quote(call, did, topic, means[1], desk)
+        call.take(CallEvent.TOPIC_CHOSEN)
+        await agree_on_price(leg, call, did, terms, *means, desk)
+        await hold(leg, call, terms, topic.destination, desk)
+        return await join(leg, call, did, topic, channel, desk)
+    finally:
+        desk.consultations.close(uniqueid)
+
+
+async def _outcome(call: Call, consultation: Consultation) -> str:
+    """Wait for the agents; a caller who hangs up does not."""
+    while not call.caller_gone:
+        call.changed.clear()
+        woken = asyncio.ensure_future(call.changed.wait())
+        try:
+            await asyncio.wait((woken, consultation.outcome), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+        if consultation.outcome.done():
+            return consultation.outcome.result()
+    raise CallerHungUp
 
 
 def _wished(did: Did, digit: int, target: str, desk: Desk) -> Topic | None:

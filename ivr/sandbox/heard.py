@@ -77,6 +77,18 @@ class HeardLeg:
             destination, limit_seconds=limit_seconds, ring_seconds=ring_seconds, manner=manner
         )
 
+    async def consult(self, destination: str, *, limit_seconds: int, ring_seconds: int) -> None:
+        """Let an agent talk to another one."""
+        await self._leg.consult(destination, limit_seconds=limit_seconds, ring_seconds=ring_seconds)
+
+    async def hold(self) -> None:
+        """Play music."""
+        await self._leg.hold()
+
+    async def join(self, channel: str) -> None:
+        """Let the caller talk to somebody who waits."""
+        await self._leg.join(channel)
+
     async def set_limit(self, seconds: float) -> None:
         """End this leg after so many seconds."""
         await self._leg.set_limit(seconds)

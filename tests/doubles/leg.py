@@ -59,6 +59,9 @@ class ScriptedSwitch:
     ) -> None:
         raise NotImplementedError
 
+    async def consult(self, channel: str, uniqueid: str) -> None:
+        raise NotImplementedError
+
     async def is_free(self, member: str) -> bool:
         return True
 
@@ -143,6 +146,15 @@ class ScriptedLeg:
             )
         )  # fmt: skip
         return DialResult.TALKED
+
+    async def consult(self, destination: str, *, limit_seconds: int, ring_seconds: int) -> None:
+        raise NotImplementedError
+
+    async def hold(self) -> None:
+        raise NotImplementedError
+
+    async def join(self, channel: str) -> None:
+        raise NotImplementedError
 
     def _enter(self, members: int, uniqueid: str, at_us: int) -> None:
         mine = uniqueid == self.facts.uniqueid

@@ -66,7 +66,7 @@ async def anybody(line: Line, dice: random.Random) -> None:
 
 
 # What agents press while they talk: mostly nothing, or a transfer to a topic, an agent, nowhere.
-AGENT_KEYS = ("", "", "", "1", "*2", "*22", "*24713#", "*28", "*24")
+AGENT_KEYS = ("", "", "", "1", "*2", "*22", "*24713#", "*28", "*24", "*34713#", "*31", "*38")
 
 
 async def restless(agent: AgentPhone, dice: random.Random) -> None:

@@ -11,9 +11,19 @@ import pytest
 
 from billing.money import parse_amount
 from billing.storage.engine import create
-from ivr.sandbox.agent import AgentCall, AgentPhone
+from ivr.sandbox.agent import AgentCall, AgentPhone, Manners
 from ivr.sandbox.phone import Phone
-from tests.e2e.harness import AGENTS_DID, ALICE, CAROL, DAILY_DID, DESK_DID, STRANGER, Line, until
+from tests.e2e.harness import (
+    AGENTS_DID,
+    ALICE,
+    BOB,
+    CAROL,
+    DAILY_DID,
+    DESK_DID,
+    STRANGER,
+    Line,
+    until,
+)
 from tests.e2e.test_outcomes import hung_up_on
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(90)]
@@ -179,6 +189,77 @@ async def test_an_agent_puts_the_caller_through_and_each_part_has_its_price(
     assert after.cost == after.billed_seconds * parse_amount(price)
     reconciled = json.loads(await line.run("reconcile", "--json"))
     assert reconciled["differences"] == []
+    await line.prove()
+
+
+@pytest.mark.parametrize("who", ["the other", "the first again", "nobody answered"])
+async def test_an_agent_asks_another_first_and_the_caller_waits_for_nothing(
+    line: Line, who: str
+) -> None:
+    async with AgentPhone(port=line.agent_port) as agent, line.phone(ALICE) as phone:
+        await choose(line, phone, "1")
+        first = await rung(agent)
+        await line.state("talking")
+        await asyncio.sleep(1)
+        if who == "nobody answered":
+            agent.manners = Manners(refuse_with="486 Busy Here")
+        await first.audio.press("*3")
+        await asyncio.sleep(0.6)
+        await first.audio.press("2" if who == "nobody answered" else "4713#")
+        await line.log("agents consult")
+        last = first
+        if who != "nobody answered":
+            second = await rung(agent)
+            await asyncio.sleep(2)
+            await (first if who == "the other" else second).dialog.bye()
+            last = second if who == "the other" else first
+        started = await line.after("talk started", since=0)
+        await line.after("talk started", since=started)
+        await asyncio.sleep(2)
+        await last.dialog.bye()
+        await hung_up_on(phone)
+
+    one, two = [fact["call_id"] for fact in line.seen if fact.get("event") == "call ended"]
+    before, after = await line.ended(one), await line.ended(two)
+    assert (before.end_reason, after.end_reason) == ("transferred", "agent_hung_up")
+    assert (after.answered_us or 0) - (before.ended_us or 0) > (
+        300_000 if who == "nobody answered" else 2_000_000
+    )
+    for part in (before, after):
+        assert part.tariff == "cent"
+        assert part.talk_us / 1e6 == pytest.approx(line.cel(part), abs=0.05)
+        assert part.cost == part.billed_seconds * parse_amount("0.01")
+    reconciled = json.loads(await line.run("reconcile", "--json"))
+    assert reconciled["differences"] == []
+    await line.prove()
+
+
+@pytest.mark.parametrize("keys", ["*2", "*3"])
+async def test_an_agent_of_a_queue_that_put_a_caller_through_gets_the_next_one(
+    line: Line, keys: str
+) -> None:
+    async with AgentPhone(port=line.agent_port) as agent, line.phone(ALICE) as phone:
+        await choose(line, phone, "3")
+        anna = await rung(agent)
+        await line.state("talking")
+        await anna.audio.press(keys)
+        await asyncio.sleep(0.6)
+        await anna.audio.press("4713#")
+        carl = await rung(agent)
+        await asyncio.sleep(1)
+        await anna.dialog.bye()
+        started = await line.after("talk started", since=0)
+        await line.after("talk started", since=started)
+        await carl.dialog.bye()
+        await hung_up_on(phone)
+        since = len(line.seen)
+        async with line.phone(BOB) as other:
+            await other.call(DESK_DID)
+            await line.after("asked", since=since, asking="topic")
+            await other.press("3")
+            await rung(agent)
+            await line.after("talk started", since=since)
+    await line.ended(await line.only_call())
     await line.prove()
 
 
