@@ -70,6 +70,9 @@ async def last_words(leg: CallLeg, call: Call, settled: Sequence[Settlement], de
         return
     assert call.end_reason is not None
     if settled:
+        if call.talk.started_us is None and (words := LAST_WORDS.get(call.end_reason)):
+            # It was put through, and nobody talked there.
+            await leg.play(words)
         if not call.premium:
             await leg.play(*_tell_cost(call.end_reason, settled, call.language))
             await _ask_rating(leg, call, desk)

@@ -77,14 +77,7 @@ async def support_line(leg: CallLeg, desk: Desk) -> None:
 async def serve(leg: CallLeg, call: Call, step: Step, desk: Desk) -> EndReason:
     """Run a call, or a part of one, until it is over, whatever the reason."""
     try:
-        if call.part == 1:
-            desk.registry.add(call)
-        did = desk.directory().did(call.facts.did)
-        if did is None or not did.is_open(desk.clock.now()):
-            raise CallEnds(EndReason.LINE_CLOSED)
-        call.client = did.client
-        _refuse_too_many(did, desk)
-        return await step(leg, call, did, desk)
+        return await step(leg, call, _admit(call, desk), desk)
     except LineBusy:
         return EndReason.LINE_BUSY
     except CallEnds as end:
@@ -104,13 +97,23 @@ async def serve(leg: CallLeg, call: Call, step: Step, desk: Desk) -> EndReason:
         return EndReason.TECHNICAL_PROBLEM
 
 
-def _refuse_too_many(did: Did, desk: Desk) -> None:
-    """Keep to how many calls a line and its client have at once; this call is counted."""
+def _admit(call: Call, desk: Desk) -> Did:
+    """Find the line; a new call is taken while it is open and has room, another part always."""
+    if call.part == 1:
+        desk.registry.add(call)
+    did = desk.directory().did(call.facts.did)
+    if did is None or (call.part == 1 and not did.is_open(desk.clock.now())):
+        raise CallEnds(EndReason.LINE_CLOSED)
+    call.client = did.client
+    if call.part > 1:
+        return did
+    # This call is counted already.
     most = desk.directory().client(did.client).rules.calls_max
     if did.rules.calls_max and desk.registry.count(did=did.number) > did.rules.calls_max:
         raise LineBusy
     if most and desk.registry.count(client=did.client) > most:
         raise LineBusy
+    return did
 
 
 async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason:

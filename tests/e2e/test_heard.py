@@ -232,3 +232,23 @@ async def test_a_line_speaks_with_its_clients_own_voice(line: Line) -> None:
     assert not {"welcome", "topic-billing"} & set(heard(sound))
     assert sound.find(coded("own", "hello")) < sound.find(coded("own", "bills"))
     assert coded("own", "hello") in sound
+
+
+async def test_who_is_put_through_to_nobody_hears_so_and_what_the_first_part_cost(
+    line: Line,
+) -> None:
+    async with AgentPhone(port=line.agent_port) as agent, line.phone(ALICE) as phone:
+        await phone.call(DESK_DID)
+        await line.log("asked", asking="topic")
+        await phone.press("1")
+        rung = await agent.next_call()
+        await line.state("talking")
+        await rung.audio.press("*2")
+        await asyncio.sleep(BEFORE_PRESSING)
+        await rung.audio.press("8")
+        await hung_up_on(phone)
+
+    words = ["recorded", "topic-unavailable", "call-cost", "balance-left", "goodbye"]
+    stands_in(words, heard(bytes(phone.audio.heard)))
+    stands_in(["transfer-to"], heard(bytes(rung.audio.heard)))
+    await line.prove()
