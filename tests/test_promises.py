@@ -51,6 +51,9 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "test_who_waited_too_long_is_taken_by_the_overflow",
         "test_an_agent_who_pauses_gets_no_calls",
     ),
+    "who pays for a better plan comes first in queues": (
+        "test_a_plan_gives_its_priority_while_it_runs",
+    ),
     "the meter starts at the bridge; a voicemail that answers costs nothing": (
         "test_a_queue_finds_the_agent_and_only_the_talk_is_charged",
         "test_an_agent_on_a_mobile_phone_presses_1_first_and_a_voicemail_costs_nothing",
@@ -69,6 +72,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "test_a_caller_leaves_a_message_for_nothing",
         "test_a_message_that_ends_with_a_hangup_is_kept",
         "test_a_caller_is_called_back_and_pays_the_talk_only",
+        "test_a_callback_goes_on_over_a_crash_and_is_charged_once",
     ),
     "an agent puts the caller through: one call, each part at its own tariff": (
         "test_an_agent_puts_the_caller_through_and_each_part_has_its_price",

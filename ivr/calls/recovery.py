@@ -159,6 +159,7 @@ class Recovery:
             facts=facts.call,
             part=facts.part,
             language=facts.language,
+            called_back=facts.called_back,
             ceiling_seconds=did.rules.maximum_talk_seconds if did else None,
             boot=boot,
             started_us=session.opened_us,

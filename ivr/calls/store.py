@@ -56,6 +56,8 @@ class StoredFacts:
     call: CallFacts
     part: int = 1
     language: str = "en"
+    # The agent was rung first, and the caller is the other party.
+    called_back: bool = False
 
 
 class CallStore:
@@ -149,6 +151,7 @@ class CallStore:
             boot=row.boot,
             part=row.part,
             language=row.language or "en",
+            called_back=row.destination == f"phone:{row.caller}",
             call=CallFacts(
                 node=row.node,
                 channel=row.channel,

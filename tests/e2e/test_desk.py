@@ -388,3 +388,31 @@ async def test_a_crash_after_a_transfer_charges_each_part_once(line: Line, comes
         price = "0.02" if part.tariff == "double" else "0.01"
         assert part.cost == part.billed_seconds * parse_amount(price)
     await line.prove()
+
+
+async def test_a_callback_goes_on_over_a_crash_and_is_charged_once(line: Line) -> None:
+    async with line.phone(CAROL) as phone:
+        await choose(line, phone, "9")
+        await line.log("asked", asking="callback", seconds_max=30)
+        await phone.press("1")
+        await hung_up_on(phone)
+    async with AgentPhone(port=line.agent_port) as agent:
+        carl = await rung(agent)
+        await asyncio.sleep(0.6)
+        await carl.audio.press("1")
+        caller = await rung(agent)
+        await asyncio.sleep(0.6)
+        await caller.audio.press("1")
+        await line.state("talking")
+        made = await line.only_call()
+        await line.kill()
+        await line.start()
+        await line.log("call adopted", state="talking")
+        await asyncio.sleep(1)
+        await caller.dialog.bye()
+        record = await line.ended(made)
+
+    assert record.account == "carol"
+    assert record.talk_us / 1e6 == pytest.approx(line.cel(record), abs=0.05)
+    assert record.cost == record.billed_seconds * parse_amount("0.01")
+    await line.prove()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ivr.telephony import CallerHungUp, CallLeg, DialResult, LegFailed
+from ivr.telephony import CallerHungUp, CallLeg, DialResult, LegFailed, Manner, Wish
 from tests.doubles.agi_servers import Kept, ours
 from tests.doubles.asterisk import AgiCaller
 
@@ -60,6 +60,39 @@ VERBS: list[tuple[Callable[[CallLeg], Awaitable[Any]], Script, Any]] = [  # Any:
         [],
         LegFailed,
     ),
+    (
+        lambda leg: leg.connect(
+            "queue:help",
+            limit_seconds=60,
+            ring_seconds=20,
+            manner=Manner(priority=5, transfers=True),
+        ),
+        [
+            ("SET VARIABLE TALKMETER_WISH none", ["200 result=1"]),
+            ("SET VARIABLE __TALKMETER_LIMIT 60", ["200 result=1"]),
+            ("SET VARIABLE __TALKMETER_TRANSFERS 1", ["200 result=1"]),
+            ("SET VARIABLE QUEUE_PRIO 5", ["200 result=1"]),
+            ("SET VARIABLE QUEUESTATUS NONE", ["200 result=1"]),
+            ('EXEC Queue "tm-help,c,,,20"', ["200 result=0"]),
+            ("GET VARIABLE QUEUESTATUS", ["200 result=1 (CONTINUE)"]),
+        ],
+        DialResult.TALKED,
+    ),
+    (
+        lambda leg: leg.connect("phone:+12025550199", limit_seconds=60, ring_seconds=20),
+        [],
+        LegFailed,
+    ),
+    (lambda leg: leg.record_message("/x/../y,b.wav", seconds_max=5), [], LegFailed),
+    (lambda leg: leg.record_talk("relative.wav"), [], LegFailed),
+    (lambda leg: leg.join("PJSIP/a,b"), [], LegFailed),
+    (
+        lambda leg: leg.wish(),
+        [("GET VARIABLE TALKMETER_WISH", ["200 result=1 (blind:4713)"])],
+        Wish(target="4713"),
+    ),
+    (lambda leg: leg.wish(), [("GET VARIABLE TALKMETER_WISH", ["200 result=1 (none)"])], None),
+    (lambda leg: leg.wish(), [("GET VARIABLE TALKMETER_WISH", ["200 result=0"])], None),
     (lambda leg: leg.hang_up(), [("HANGUP", ["511 Not permitted"])], None),
 ]
 
