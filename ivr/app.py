@@ -320,6 +320,7 @@ def _web_deps(books: Books, lines: Lines, settings: Settings, clock: Clock) -> W
         web_key=bytes.fromhex(secrets.read_or_make(settings.state_dir / "web.key")),
         cli_token=make_cli_token(settings.state_dir),
         mailbox=lines.desk.mailbox,
+        webhooks_plain=settings.webhooks_allow_private,
         issuer=Issuer(
             title=settings.provider_title,
             address=settings.provider_address,

@@ -37,6 +37,7 @@ from ivr.web.settings import home as settings_home
 from ivr.web.settings import password as settings_password
 from ivr.web.settings import sessions as settings_sessions
 from ivr.web.state import WEB, Web, WebDeps, web_of
+from ivr.web.webhooks import pages as webhook_pages
 
 __all__ = ["PAGES", "WebDeps", "make_web", "serving"]
 
@@ -52,6 +53,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *calls.PAGES,
     *desk_pages.PAGES,
     *prompt_pages.PAGES,
+    *webhook_pages.PAGES,
     *call.PAGES,
     *vouchers.PAGES,
     *tariffs.PAGES,

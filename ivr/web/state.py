@@ -57,6 +57,8 @@ class WebDeps:
     voucher_key: bytes
     web_key: bytes
     cli_token: str = ""
+    # Webhooks may be plain http, for servers in our own network.
+    webhooks_plain: bool = False
     # Sound files of calls; None where nothing is recorded.
     mailbox: Mailbox | None = None
     issuer: Issuer = field(default_factory=lambda: Issuer(title="Talkmeter"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import Row, exists, insert, select, update
+from sqlalchemy import Row, delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -106,6 +106,22 @@ async def set_enabled(engine: AsyncEngine, hook_id: str, *, enabled: bool) -> No
         done = await connection.execute(
             update(webhooks).where(webhooks.c.id == hook_id).values(enabled=enabled)
         )
+        if not done.rowcount:
+            raise InvalidInput(reason=f"there is no webhook {hook_id}")
+
+
+async def delete_webhook(engine: AsyncEngine, hook_id: str) -> None:
+    """Forget a webhook and its deliveries.
+
+    Raises:
+        InvalidInput: there is none.
+
+    """
+    async with engine.begin() as connection:
+        await connection.execute(
+            delete(webhook_deliveries).where(webhook_deliveries.c.webhook == hook_id)
+        )
+        done = await connection.execute(delete(webhooks).where(webhooks.c.id == hook_id))
         if not done.rowcount:
             raise InvalidInput(reason=f"there is no webhook {hook_id}")
 
