@@ -29,6 +29,8 @@ MINUTE_US: Final = 60_000_000
 OVERLAP_US: Final = 10 * MINUTE_US
 CALLS_AT_ONCE: Final = 500
 BACKOFF_MINUTES: Final = (1, 5, 30, 120, 360, 1440)
+# Who sends has a delivery to itself for so long; after a crash another one sends it then.
+CLAIM_US: Final = MINUTE_US
 URL_MAX: Final = 500
 REASON_MAX: Final = 200
 
@@ -46,13 +48,14 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One event on its way to one webhook."""
+    """One event on its way to one webhook, ours alone until `claimed_us`."""
 
     id: str
     webhook: Webhook
     event: str
     body: str
     attempts: int
+    claimed_us: int
 
 
 async def add_webhook(
@@ -186,42 +189,49 @@ async def collect(engine: AsyncEngine, *, clock: Clock) -> int:
     return made
 
 
-async def due(engine: AsyncEngine, *, clock: Clock, limit: int) -> list[Delivery]:
-    """Read what is to be sent now, oldest first."""
+async def claim_due(engine: AsyncEngine, *, clock: Clock, limit: int) -> list[Delivery]:
+    """Take what is to be sent now, oldest first; while claimed, nobody else gets the same."""
+    now_us = microseconds_of(clock.now())
     query = (
         select(webhook_deliveries, webhooks.c.client, webhooks.c.url, webhooks.c.secret)
         .join(webhooks, webhooks.c.id == webhook_deliveries.c.webhook)
         .where(
             webhook_deliveries.c.state == "pending",
-            webhook_deliveries.c.next_us <= microseconds_of(clock.now()),
+            webhook_deliveries.c.next_us <= now_us,
             webhooks.c.enabled,
         )
         .order_by(webhook_deliveries.c.next_us)
         .limit(limit)
     )
     async with engine.connect() as connection:
-        return [
-            Delivery(
-                id=row.id,
-                webhook=Webhook(
-                    id=row.webhook,
-                    client=row.client,
-                    url=row.url,
-                    secret=row.secret,
-                    enabled=True,
-                ),
-                event=row.event,
-                body=row.body,
-                attempts=row.attempts,
+        rows = (await connection.execute(query)).all()
+    if not rows:
+        return []
+    mine = []
+    async with engine.begin() as connection:
+        # Always in the same order, so that two who claim at once do not wait for each other.
+        for row in sorted(rows, key=lambda each: each.id):
+            done = await connection.execute(
+                update(webhook_deliveries)
+                .where(
+                    webhook_deliveries.c.id == row.id,
+                    webhook_deliveries.c.state == "pending",
+                    webhook_deliveries.c.next_us == row.next_us,
+                )
+                .values(next_us=now_us + CLAIM_US)
             )
-            for row in await connection.execute(query)
-        ]
+            if done.rowcount:
+                mine.append(_delivery(row, now_us + CLAIM_US))
+    return mine
 
 
 async def note(
     engine: AsyncEngine, delivery: Delivery, *, heard: bool, reason: str, clock: Clock
 ) -> None:
-    """Keep what came of an attempt: heard, to be tried again later, or given up."""
+    """Keep what came of an attempt: heard, to be tried again later, or given up.
+
+    Nothing is kept when the claim is over, such as by a replay that came in between.
+    """
     now_us = microseconds_of(clock.now())
     attempts = delivery.attempts + 1
     state, next_us = "delivered" if heard else "pending", now_us
@@ -233,7 +243,10 @@ async def note(
     async with engine.begin() as connection:
         await connection.execute(
             update(webhook_deliveries)
-            .where(webhook_deliveries.c.id == delivery.id)
+            .where(
+                webhook_deliveries.c.id == delivery.id,
+                webhook_deliveries.c.next_us == delivery.claimed_us,
+            )
             .values(
                 state=state,
                 attempts=attempts,
@@ -302,4 +315,16 @@ async def _enqueue(
 def _webhook(row: Row[Any]) -> Webhook:  # Any: columns of many types
     return Webhook(
         id=row.id, client=row.client, url=row.url, secret=row.secret, enabled=row.enabled
+    )
+
+
+def _delivery(row: Row[Any], claimed_us: int) -> Delivery:  # Any: columns of many types
+    hook = Webhook(id=row.webhook, client=row.client, url=row.url, secret=row.secret, enabled=True)
+    return Delivery(
+        id=row.id,
+        webhook=hook,
+        event=row.event,
+        body=row.body,
+        attempts=row.attempts,
+        claimed_us=claimed_us,
     )

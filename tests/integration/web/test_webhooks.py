@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,12 +33,15 @@ class Receiver:
     url: str = ""
     status: int = 204
     heard: list[tuple[str, str, str]] = field(default_factory=list)
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def handle(self, request: web.Request) -> web.Response:
         headers = request.headers
         self.heard.append(
             (headers["Talkmeter-Event"], headers["Talkmeter-Signature"], await request.text())
         )
+        if self.meanwhile:
+            await self.meanwhile()
         return web.Response(status=self.status, headers={"Location": "/other"})
 
 
@@ -159,6 +162,30 @@ async def test_a_receiver_that_is_gone_switches_its_webhook_off(post: Post) -> N
     assert [hook.enabled for hook in await outbox.list_webhooks(post.desk.engine)] == [False]
 
 
+async def test_a_webhook_deleted_while_it_answers_gone_stops_nobody(post: Post) -> None:
+    post.receiver.status = 410
+    post.receiver.meanwhile = lambda: outbox.delete_webhook(post.desk.engine, post.hook.id)
+    await post.ended("call-1")
+
+    assert await post.send() == 1
+    assert await outbox.list_webhooks(post.desk.engine) == []
+
+
+async def test_a_replay_while_it_is_being_sent_is_not_lost(post: Post) -> None:
+    await post.ended("call-1")
+
+    async def again() -> None:
+        (row,) = await outbox.list_deliveries(post.desk.engine, post.hook.id)
+        await outbox.replay(post.desk.engine, row["id"], clock=post.desk.clock)
+
+    post.receiver.meanwhile = again
+    await post.send()
+    post.receiver.meanwhile = None
+
+    assert await post.send() == 1
+    assert await post.states() == [("delivered", 1, "HTTP 204")]
+
+
 async def test_a_test_event_is_sent_like_any_other(post: Post) -> None:
     await outbox.send_test(post.desk.engine, post.hook.id, clock=post.desk.clock)
 
@@ -182,6 +209,11 @@ async def test_a_test_event_is_sent_like_any_other(post: Post) -> None:
         "[2002:a00:1::]",
         "[ff0e::1]",
         "[::]",
+        "127\u30020\u30020\u30021",
+        "\uff11\uff12\uff17.0.0.1",
+        "\u2460\u2461\u2466.0.0.1",
+        "2130706433",
+        "127.1",
     ],
 )
 async def test_nothing_is_sent_inside(post: Post, host: str) -> None:
