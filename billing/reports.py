@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Column, Table, and_, case, func, select
+from sqlalchemy import Column, Row, Table, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clock import microseconds_of, moment_of
@@ -66,6 +66,7 @@ class StatementLine:
     """One movement of an account."""
 
     seq: int
+    transfer_id: str
     at_us: int
     kind: str
     reference: str | None
@@ -73,6 +74,11 @@ class StatementLine:
     actor: str | None
     amount: Micros
     balance_after: Micros
+
+    @property
+    def has_receipt(self) -> bool:
+        """Tell whether money came in for it."""
+        return self.kind in PAID_IN and self.amount > 0
 
 
 def _in(table: Table, span: Span, client: str | None) -> Any:  # Any: an SQL condition
@@ -155,19 +161,39 @@ async def statement(
     )
     if before is not None:
         query = query.where(entries.c.seq < before)
-    return [
-        StatementLine(
-            seq=row.seq,
-            at_us=row.at_us,
-            kind=row.kind,
-            reference=row.reference,
-            memo=row.memo,
-            actor=row.actor,
-            amount=row.amount,
-            balance_after=row.balance_after,
+    return [_line(row) for row in await connection.execute(query)]
+
+
+async def statement_of(
+    connection: AsyncConnection, account_id: int, span: Span
+) -> list[StatementLine]:
+    """List the movements of an account in whole days, oldest first; one more than `ROWS_MAX`."""
+    query = (
+        select(entries, transfers)
+        .join(transfers, transfers.c.id == entries.c.transfer_id)
+        .where(
+            entries.c.account_id == account_id,
+            transfers.c.at_us >= span.from_us,
+            transfers.c.at_us < span.until_us,
         )
-        for row in await connection.execute(query)
-    ]
+        .order_by(entries.c.seq)
+        .limit(ROWS_MAX + 1)
+    )
+    return [_line(row) for row in await connection.execute(query)]
+
+
+def _line(row: Row[Any]) -> StatementLine:  # Any: a row of many column types
+    return StatementLine(
+        seq=row.seq,
+        transfer_id=row.transfer_id,
+        at_us=row.at_us,
+        kind=row.kind,
+        reference=row.reference,
+        memo=row.memo,
+        actor=row.actor,
+        amount=row.amount,
+        balance_after=row.balance_after,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,11 +154,11 @@ webhook_deliveries = Table(
     Index("ix_webhook_deliveries_state_next_us", "state", "next_us"),
 )
 
-# Wrong PINs on the phone line, and until when nobody may try (`ivr.directory.gate`).
+# Wrong PINs and vouchers, and until when nobody may try (`ivr.directory.gate`).
 pin_failures = Table(
     "pin_failures",
     metadata,
-    Column("scope", Text, nullable=False),  # account | caller | line
+    Column("scope", Text, nullable=False),  # account | caller | line | web | voucher
     Column("name", Text, nullable=False),
     Column("failures", BigInteger, nullable=False),
     Column("since_us", BigInteger, nullable=False),

@@ -69,3 +69,18 @@ async def set_phones_and_pin(
             await bump_stamp(connection)
     finally:
         await connection.close()
+
+
+async def remove_phone(engine: AsyncEngine, account: str, number: str) -> bool:
+    """Forget a phone of an account; False where it is not its own."""
+    mine = (phones.c.number == number) & (phones.c.account == account)
+    connection = await for_writing(engine)
+    try:
+        async with connection.begin():
+            await lock_directory(connection)
+            if not (await connection.execute(delete(phones).where(mine))).rowcount:
+                return False
+            await bump_stamp(connection)
+    finally:
+        await connection.close()
+    return True

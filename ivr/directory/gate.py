@@ -3,7 +3,8 @@
     account   5 failures in a day   the account waits 15 minutes, then twice as long each time
     caller    10 failures in a day  the same for a caller id; 30 for all who hide theirs
     line      300 in ten minutes    nobody gets in by PIN for a minute
-    voucher   10 wrong codes in a day lock an account's vouchers by phone the same way
+    web       the same for PINs on the web, so that strangers there cannot stop the phones
+    voucher   10 wrong codes in a day lock an account's vouchers the same way, by phone and web
 
 An attempt is counted before its PIN is compared, so that many at once get no more tries than one
 after the other. A locked account answers like a wrong PIN, after the same time.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeVar
 
 import structlog
 from sqlalchemy import delete, select, update
@@ -32,6 +33,9 @@ MINUTE_US: Final = 60 * SECOND_US
 DAY_US: Final = 24 * 60 * MINUTE_US
 DOUBLINGS_MAX: Final = 6
 HIDDEN: Final = "hidden"
+
+Place = Literal["line", "web"]
+Used = TypeVar("Used")
 
 log = structlog.get_logger()
 
@@ -51,12 +55,13 @@ _LIMITS: Final = {
     "caller": _Limit(failures=10),
     "voucher": _Limit(failures=10),
     "line": _Limit(failures=300, window_us=10 * MINUTE_US, pause_us=MINUTE_US, doubles=False),
+    "web": _Limit(failures=300, window_us=10 * MINUTE_US, pause_us=MINUTE_US, doubles=False),
 }
 _HIDDEN_LIMIT: Final = _Limit(failures=30)
 
 
 class PinGate:
-    """Compares PINs for the phone line. `hash_of` finds the stored hash of an account's PIN."""
+    """Compares PINs for phones and the web. `hash_of` finds the stored hash of an account's PIN."""
 
     def __init__(
         self,
@@ -71,14 +76,18 @@ class PinGate:
         self._key = key
         self._hash_of = hash_of
 
-    async def check(self, account: str | None, pin: str, *, caller: str) -> bool:
+    async def check(
+        self, account: str | None, pin: str, *, caller: str, place: Place = "line"
+    ) -> bool:
         """Tell whether the PIN opens the account; None is an account that does not exist.
+
+        `caller` is who tries: a caller id, or on the web the network of the browser.
 
         Raises:
             SQLAlchemyError: the database does not answer, and nobody gets in.
 
         """
-        scopes = [("line", "pin"), ("caller", caller or HIDDEN)]
+        scopes = [(place, "pin"), ("caller", caller or HIDDEN)]
         if account:
             scopes.append(("account", account))
         locked = await self._count(scopes)
@@ -91,8 +100,8 @@ class PinGate:
             await self._forgive(scopes)
         return right
 
-    async def redeem(self, account: str, use: Callable[[], Awaitable[object]]) -> None:
-        """Use a voucher by phone, unless this account guessed too often.
+    async def redeem(self, account: str, use: Callable[[], Awaitable[Used]]) -> Used:
+        """Use a voucher, unless this account guessed too often.
 
         Raises:
             TooManyVouchers: wait a while.
@@ -102,8 +111,9 @@ class PinGate:
         scopes = [("voucher", account)]
         if await self._count(scopes):
             raise TooManyVouchers(account=account)
-        await use()
+        used = await use()
         await self._forgive(scopes)
+        return used
 
     async def _count(self, scopes: list[tuple[str, str]]) -> str:
         """Count an attempt as failed until it is known better; returns what is locked, if any."""
@@ -123,7 +133,7 @@ class PinGate:
             async with connection.begin():
                 for scope, name in sorted(scopes):
                     mine = (pin_failures.c.scope == scope) & (pin_failures.c.name == name)
-                    if scope == "line" or name == HIDDEN:
+                    if scope in {"line", "web"} or name == HIDDEN:
                         # Others' failures stay counted.
                         await connection.execute(
                             update(pin_failures)

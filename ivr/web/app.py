@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from ivr.web import desk_pages, prompt_pages, public
-from ivr.web.account import home
+from ivr.web.account import home, identity, money
 from ivr.web.admin import (
     account,
     accounts,
@@ -66,6 +66,8 @@ PAGES: Final[tuple[Page, ...]] = (
     *reports.PAGES,
     *portal_calls.PAGES,
     *home.PAGES,
+    *money.PAGES,
+    *identity.PAGES,
     *settings_home.PAGES,
     *settings_password.PAGES,
     *settings_factor.PAGES,

@@ -20,6 +20,7 @@ from billing.errors import LedgerUnavailable
 from billing.storage.writer import GroupWriter
 from billing.wallet import Wallet
 from ivr.calls.mailbox import Mailbox
+from ivr.directory.gate import PinGate
 from ivr.directory.model import Directory
 from ivr.tables import audit_log
 from ivr.web.factor.store import Factors
@@ -78,6 +79,12 @@ class Web:
         self.logins = LoginTries(engine=deps.engine, clock=deps.clock)
         self.factors = Factors(engine=deps.engine, clock=deps.clock, key=deps.web_key)
         self.bearers = Limiter(deps.clock)
+        self.pins = PinGate(
+            deps.engine,
+            deps.clock,
+            key=deps.pin_key,
+            hash_of=lambda account: deps.directory().pin_hash(account),
+        )
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
 
     def now(self) -> datetime:

@@ -145,3 +145,20 @@ async def test_ten_wrong_vouchers_lock_an_accounts_vouchers_by_phone(
     await gate.redeem("bob", right)
     clock.advance(15 * MINUTE + 1)
     await gate.redeem("alice", right)
+
+
+async def test_an_attack_on_the_web_leaves_the_phones_alone(gate: PinGate) -> None:
+    for number in range(300):
+        await gate._count([("web", "pin"), ("caller", f"web:{number}")])
+
+    assert not await gate.check("bob", "4711", caller="web:10.0.0.1", place="web")
+    assert await gate.check("bob", "4711", caller="15551230001")
+
+
+async def test_wrong_pins_of_phone_and_web_count_together(gate: PinGate) -> None:
+    await fail(gate, 3)
+    for number in range(2):
+        assert not await gate.check("alice", "0000", caller=f"web:10.0.0.{number}", place="web")
+
+    assert not await gate.check("alice", "4711", caller="15551230001")
+    assert not await gate.check("alice", "4711", caller="web:10.0.0.9", place="web")

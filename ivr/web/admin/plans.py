@@ -16,7 +16,7 @@ from ivr.web.forms import attempt, read_sent
 from ivr.web.grid import Grid
 from ivr.web.guard import Page, render
 from ivr.web.lists import first_link, next_link
-from ivr.web.queries.plans import list_plans
+from ivr.web.queries.plans import left_words, list_plans
 from ivr.web.scope import OPERATORS, Who
 from ivr.web.state import web_of
 
@@ -87,26 +87,13 @@ def _listed(listed: Sequence[tuple[Subscription, list[Left]]]) -> Grid:
                 grid.text(one.account, link=f"/admin/accounts/{one.account}"),
                 grid.text(f"{one.plan.name}@{one.version}"),
                 grid.badge(one.state),
-                grid.text(
-                    ", ".join(
-                        _left(one, each) for each in left if each.units or each.bucket.granted
-                    )
-                ),
+                grid.text(", ".join(left_words(one, left))),
                 grid.moment(one.cycle_end_us),
             )
             for one, left in listed
         ),
         empty="Nobody has subscribed yet.",
     )
-
-
-def _left(subscription: Subscription, left: Left) -> str:
-    """Write what an allowance holds, in whole units of its meter."""
-    meters = {meter.unit: meter for meter in subscription.plan.meters}
-    meter = meters.get(left.bucket.meter)
-    one = meter.one if meter else 1
-    of = left.bucket.granted // one
-    return f"{left.units // one:,} of {of:,} {left.bucket.meter}"
 
 
 async def subscribe(request: web.Request, who: Who) -> web.StreamResponse:

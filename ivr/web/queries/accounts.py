@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.domain.invoices import PAID_IN
 from billing.storage.tables import accounts, entries, transfers
 from billing.wallet import Account
 from ivr.tables import phones, pins
@@ -81,7 +82,7 @@ async def top_up_amount(
         .where(
             entries.c.account_id == account_id,
             entries.c.transfer_id == transfer_id,
-            transfers.c.kind == "top_up",
+            transfers.c.kind.in_(PAID_IN),
         )
     )
     return await connection.scalar(query)
