@@ -22,7 +22,15 @@ from ivr.directory.model import Client, Did, Topic
 from ivr.flows.desk import CallEnds, Desk
 from ivr.flows.otherwise import otherwise
 from ivr.flows.prompts import Prompt
-from ivr.telephony import CallLeg, ChannelGone, DialResult, Gate, LegFailed, Manner
+from ivr.telephony import (
+    CallLeg,
+    ChannelGone,
+    DialResult,
+    Gate,
+    LegFailed,
+    Manner,
+    SwitchUnavailable,
+)
 
 # Answering, ringing and the first slice fit into it many times over.
 HOLD_SLACK_SECONDS: Final = 300
@@ -39,7 +47,7 @@ def quote(
     """
     directory = desk.directory()
     client = directory.client(did.client)
-    if not _is_connectable(topic.destination, client, desk):
+    if not is_connectable(topic.destination, did.client, desk):
         raise CallEnds(EndReason.TOPIC_UNAVAILABLE)
     version = directory.tariff(topic.tariff or did.tariff)
     call.digit = topic.digit
@@ -119,8 +127,10 @@ async def join(
     try:
         await desk.registry.limit(channel, call.limit_seconds)
         await leg.join(channel)
-    except (ChannelGone, LegFailed):
-        call.dial_ended_without_talk = call.talk.started_us is None
+    except (ChannelGone, LegFailed, SwitchUnavailable):
+        if call.talk.started_us is not None:
+            raise
+        call.dial_ended_without_talk = True
         return await otherwise(leg, call, topic, desk, because=EndReason.NO_AGENT)
     return await _whats_next(leg, call, did)
 
@@ -155,14 +165,15 @@ async def _ring(
     )
 
 
-def _is_connectable(destination: Destination, client: Client, desk: Desk) -> bool:
+def is_connectable(destination: Destination, client: str, desk: Desk) -> bool:
+    """Tell whether somebody can be rung there, now and for this client."""
     match destination.kind:
         case "sip" | "demo":
             return True
         case "queue":
             return desk.has_queues and destination.target in desk.directory().queues
         case "phone":
-            return may_dial(destination.target, client, desk)
+            return may_dial(destination.target, desk.directory().client(client), desk)
         case _:
             return False
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import structlog
 
@@ -24,12 +25,11 @@ from ivr.calls.consultations import Consultation
 from ivr.calls.meter import FAREWELL_SECONDS
 from ivr.calls.registry import LineBusy
 from ivr.calls.states import CallEvent, EndReason
-from ivr.directory.destinations import Destination
 from ivr.directory.model import Did, Topic
 from ivr.flows import speech
 from ivr.flows.agents import agents_line
 from ivr.flows.authenticate import authenticate
-from ivr.flows.connecting import connect, hold, join, quote
+from ivr.flows.connecting import connect, hold, is_connectable, join, quote
 from ivr.flows.consult import CONSULTATION_SECONDS
 from ivr.flows.desk import CallEnds, Desk
 from ivr.flows.ending import conclude, last_words
@@ -41,6 +41,7 @@ from ivr.flows.price import agree_on_price
 from ivr.flows.prompts import Prompt
 from ivr.telephony import CallerHungUp, CallLeg, LegFailed
 
+Means: TypeAlias = tuple[Balance, Sequence[Allowance]]
 Step = Callable[[CallLeg, Call, Did, Desk], Awaitable[EndReason]]
 
 log = structlog.get_logger()
@@ -140,28 +141,35 @@ async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason
     topic = await choose_topic(leg, call, did, _introduce(call, did, balance, desk), desk)
     if topic not in did.offered(now):
         return await otherwise(leg, call, topic, desk, because=EndReason.TOPIC_CLOSED)
-    return await _talk_about(leg, call, did, topic, desk, means=(balance, allowances))
+    return await _talk_about(leg, call, did, topic, desk, (balance, allowances))
 
 
 async def _talk_about(
-    leg: CallLeg,
-    call: Call,
-    did: Did,
-    topic: Topic,
-    desk: Desk,
-    *,
-    means: tuple[Balance, Sequence[Allowance]],
+    leg: CallLeg, call: Call, did: Did, topic: Topic, desk: Desk, means: Means | None = None
 ) -> EndReason:
     """Tell the price, hold the money, and let them talk."""
     if topic.destination.kind == "voicemail":
         call.digit, call.topic = topic.digit, topic.name
         return await take_message(leg, call, desk)
-    balance, allowances = means
-    terms = quote(call, did, topic, allowances, desk)
-    call.take(CallEvent.TOPIC_CHOSEN)
-    await agree_on_price(leg, call, did, terms, balance, allowances, desk)
-    await hold(leg, call, terms, topic.destination, desk)
+    await _agree_and_hold(leg, call, did, topic, desk, means)
     return await connect(leg, call, did, topic, desk)
+
+
+async def _agree_and_hold(
+    leg: CallLeg, call: Call, did: Did, topic: Topic, desk: Desk, means: Means | None
+) -> None:
+    """Fix and tell the price, then hold the money; on a premium line it is the carrier's."""
+    if call.premium:
+        terms = quote(call, did, topic, (), desk)
+        call.take(CallEvent.TOPIC_CHOSEN)
+        call.ceiling_seconds = did.rules.maximum_talk_seconds
+        await _tell_premium_price(leg, call, did, desk)
+    else:
+        balance, allowances = means or await _means(call, desk)
+        terms = quote(call, did, topic, allowances, desk)
+        call.take(CallEvent.TOPIC_CHOSEN)
+        await agree_on_price(leg, call, did, terms, balance, allowances, desk)
+    await hold(leg, call, terms, topic.destination, desk)
 
 
 async def _premium(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason:
@@ -179,20 +187,15 @@ async def _premium(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason:
     topic = await choose_topic(leg, call, did, (greeting(call, did, desk),), desk)
     if topic not in did.offered(now):
         return await otherwise(leg, call, topic, desk, because=EndReason.TOPIC_CLOSED)
-    return await _premium_talk(leg, call, did, topic, desk)
+    return await _talk_about(leg, call, did, topic, desk)
 
 
-async def _premium_talk(leg: CallLeg, call: Call, did: Did, topic: Topic, desk: Desk) -> EndReason:
-    terms = quote(call, did, topic, (), desk)
-    call.take(CallEvent.TOPIC_CHOSEN)
-    call.ceiling_seconds = did.rules.maximum_talk_seconds
+async def _tell_premium_price(leg: CallLeg, call: Call, did: Did, desk: Desk) -> None:
     words: tuple[str, ...] = (Prompt.PREMIUM_PRICE,)
     if did.rules.announced:
         announced = desk.directory().tariff(did.rules.announced).tariff
         words = (*words, *speech.price(announced, announced.tiers, call.language))
     await leg.play(*words, Prompt.CONNECTING)
-    await hold(leg, call, terms, topic.destination, desk)
-    return await connect(leg, call, did, topic, desk)
 
 
 def _next_part(before: Call, desk: Desk) -> Call:
@@ -212,27 +215,28 @@ async def _put_through(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndRea
     assert call.digit is not None
     wish, call.wish = call.wish, None
     topic = _wished(did, call.digit, wish.target, desk)
-    if topic is None or topic not in _open(did, topic, desk):
-        raise CallEnds(EndReason.TOPIC_UNAVAILABLE)
     if wish.attended:
         return await _after_consultation(leg, call, did, topic, desk)
+    if topic is None:
+        raise CallEnds(EndReason.TOPIC_UNAVAILABLE)
     await leg.play(Prompt.TRANSFERRED)
-    if call.premium:
-        return await _premium_talk(leg, call, did, topic, desk)
-    return await _talk_about(leg, call, did, topic, desk, means=await _means(call, desk))
+    return await _talk_about(leg, call, did, topic, desk)
 
 
 async def _after_consultation(
-    leg: CallLeg, call: Call, did: Did, topic: Topic, desk: Desk
+    leg: CallLeg, call: Call, did: Did, topic: Topic | None, desk: Desk
 ) -> EndReason:
     """Let the agents talk while the caller hears music; then somebody has the caller.
 
     Whoever that is, the price of the topic is told and the money held before they are joined.
+    Where nobody can be asked, the first agent has the caller again at once.
     """
     await leg.set_limit(CONSULTATION_SECONDS + FAREWELL_SECONDS)
     await leg.hold()
     uniqueid = call.facts.uniqueid
-    consultation = desk.consultations.open(uniqueid, str(topic.destination))
+    reachable = topic is not None and is_connectable(topic.destination, did.client, desk)
+    destination = str(topic.destination) if topic is not None and reachable else ""
+    consultation = desk.consultations.open(uniqueid, destination)
     try:
         channel = await _outcome(call, consultation)
         if not channel:
@@ -240,12 +244,10 @@ async def _after_consultation(
         if channel != consultation.other:
             # Back to the first agent, and to what the caller talked about before.
             assert call.digit is not None
-            topic = did.topic(call.digit) or topic
-        means = await _means(call, desk)
-        terms = quote(call, did, topic, means[1], desk)
-        call.take(CallEvent.TOPIC_CHOSEN)
-        await agree_on_price(leg, call, did, terms, *means, desk)
-        await hold(leg, call, terms, topic.destination, desk)
+            topic = did.topic(call.digit)
+        if topic is None:
+            raise CallEnds(EndReason.TOPIC_UNAVAILABLE)
+        await _agree_and_hold(leg, call, did, topic, desk, None)
         return await join(leg, call, did, topic, channel, desk)
     finally:
         desk.consultations.close(uniqueid)
@@ -266,23 +268,17 @@ async def _outcome(call: Call, consultation: Consultation) -> str:
 
 
 def _wished(did: Did, digit: int, target: str, desk: Desk) -> Topic | None:
-    """Find the topic that an agent keyed in, or the one of now with another agent."""
+    """Find the topic that an agent keyed in, or the one of now with another agent; only open."""
+    offered = {topic.digit: topic for topic in did.offered(desk.clock.now())}
     if len(target) == 1:
-        return did.topic(int(target))
+        return offered.get(int(target))
     agent = desk.directory().agent_of_number(did.client, target)
-    topic = did.topic(digit)
-    if agent is None or topic is None:
+    if agent is None or digit not in offered:
         return None
-    return replace(topic, destination=Destination.parse(str(agent.destination)))
+    return replace(offered[digit], destination=agent.destination)
 
 
-def _open(did: Did, topic: Topic, desk: Desk) -> list[Topic]:
-    """List the topic if its digit is offered now; another agent of it is as good."""
-    digits = {each.digit for each in did.offered(desk.clock.now())}
-    return [topic] if topic.digit in digits else []
-
-
-async def _means(call: Call, desk: Desk) -> tuple[Balance, Sequence[Allowance]]:
+async def _means(call: Call, desk: Desk) -> Means:
     """Read what the caller can pay with."""
     return await asyncio.gather(
         desk.charging.balance(call.account), desk.charging.allowances(call.account)
