@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import MultiDict, MultiMapping
 
 from ivr.web.problems import Refusal
-from ivr.web.scope import Role, Who
+from ivr.web.scope import Right, Role, Who
 from ivr.web.security import (
     COOKIE,
     SAFE_METHODS,
@@ -43,6 +43,8 @@ class Page:
     path: str
     roles: frozenset[Role]
     handler: PageHandler
+    # What an operator needs beyond its role; other roles act on their own things only.
+    right: Right | None = None
     # A form that may bring a file along, and how large it may be; other forms bring none.
     upload_bytes_max: int | None = None
 

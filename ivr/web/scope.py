@@ -25,6 +25,16 @@ class Role(StrEnum):
     CALLER = "caller"
 
 
+class Right(StrEnum):
+    """What operators may be allowed to do beyond looking; each form of /admin names one."""
+
+    CALLS = "calls"  # hang up, listen in, extend, the desk
+    ACCOUNTS = "accounts"  # open, block, phones, PINs, plans
+    MONEY = "money"  # top up, adjust, refund, vouchers, invoices, payouts
+    LINES = "lines"  # clients, DIDs, topics, tariffs, plans' prices, prompts, webhooks
+    USERS = "users"  # logins, roles, tokens, limits, settings
+
+
 EVERYBODY: Final = frozenset(Role)
 OPERATORS: Final = frozenset({Role.OPERATOR})
 CLIENTS: Final = frozenset({Role.CLIENT})

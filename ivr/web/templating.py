@@ -12,6 +12,8 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ivr.web import words
+from ivr.web.language import gettext, ngettext
+from ivr.web.navigation import MENUS
 
 FOLDER: Final = Path(__file__).parent
 CONTENT_TYPES: Final = {
@@ -21,6 +23,7 @@ CONTENT_TYPES: Final = {
     ".txt": "text/plain; charset=utf-8",
 }
 HASH_LENGTH: Final = 12
+STYLE: Final = "style.css"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +39,11 @@ class Asset:
 def load_assets() -> dict[str, Asset]:
     """Read all static files, by name."""
     assets = {}
-    for file in sorted((FOLDER / "static").iterdir()):
+    for file in sorted((FOLDER / "static").glob("*.*")):
         body = file.read_bytes()
+        if file.name == STYLE:
+            # Each group of pages may have a sheet of its own; the browser loads one.
+            body += b"".join(part.read_bytes() for part in sorted(file.parent.glob("styles/*.css")))
         digest = hashlib.sha256(body).hexdigest()[:HASH_LENGTH]
         assets[file.name] = Asset(
             path=f"/static/{digest}/{file.name}",
@@ -60,9 +66,14 @@ class Templates:
             auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        self._environment.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
+            gettext, ngettext, newstyle=True
         )
         self._environment.filters.update(words.FILTERS)
         self._environment.globals["asset"] = self.asset
+        self._environment.globals["menus"] = MENUS
 
     def asset(self, name: str) -> str:
         """Return the address of a static file."""

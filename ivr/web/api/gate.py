@@ -18,7 +18,7 @@ from ivr.web.fields import Input
 from ivr.web.guard import read_query
 from ivr.web.limits import network
 from ivr.web.problems import Refusal
-from ivr.web.scope import Role, Scope, Who
+from ivr.web.scope import Right, Role, Scope, Who
 from ivr.web.security import address_of
 from ivr.web.state import Web, web_of
 from ivr.web.tokens import CLI_LOGIN, bearer, find_token, is_cli
@@ -76,6 +76,8 @@ class Operation:
     body: type[Input] | None = None
     statuses: tuple[int, ...] = (200,)
     needs_key: bool = False
+    # What an operator needs beyond its role.
+    right: Right | None = None
     # Larger bodies than pages send; None: as everywhere.
     bytes_max: int | None = None
     problems: tuple[str, ...] = ()
