@@ -41,7 +41,8 @@ ONLY = {
     "panoramisk": ("ivr/agi/", "ivr/ami/"),
     "aiohttp": ("ivr/web/",),
     "jinja2": ("ivr/web/",),
-    "fpdf": ("billing/documents.py",),
+    "fpdf": ("billing/paper.py",),
+    "xlsxwriter": ("ivr/web/sheets.py",),
     "argon2": ("ivr/web/", "ivr/directory/pins.py"),
 }
 BANNED = {

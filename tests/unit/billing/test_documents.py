@@ -11,6 +11,7 @@ from billing.documents import (
     invoice_pdf,
     latin,
     receipt_pdf,
+    table_pdf,
 )
 from billing.domain.invoices import DAY_US, BillingTerms, Line
 from billing.invoicing import CreditNote, Invoice
@@ -130,3 +131,20 @@ def test_a_receipt_shows_the_money_and_the_balance() -> None:
 )
 def test_letters_that_the_fonts_lack_are_written_otherwise(text: str, written: str) -> None:
     assert latin(text) == written
+
+
+def test_any_table_is_printed_with_its_titles_on_each_page():
+    rows = [(f"2026-10-{day % 28 + 1:02d}", "Billing " * 9, f"{day}.00") for day in range(90)]
+
+    found = pages(
+        table_pdf(
+            "Statement", [("Period", "2026-10")], ("Day", "What", "Amount"), rows, ISSUER,
+            at_us=ISSUED_US, right=frozenset({2}), whom=("Acme", "1 Mill Lane"),
+        )
+    )  # fmt: skip
+
+    assert len(found) > 2
+    assert all("Amount" in page for page in found)
+    assert "Statement" in found[0]
+    assert "Acme" in found[0]
+    assert "89.00" in found[-1]
