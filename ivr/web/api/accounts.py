@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from billing import reports
 from billing.money import format_amount
 from billing.wallet import Account
 from ivr.calls.history import moment
 from ivr.directory.callers import set_phones_and_pin
 from ivr.web.api import models
-from ivr.web.api.gate import Answer, Ask, idempotency_key
+from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
+from ivr.web.api.places import ACCOUNT
 from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.queries import accounts as queries
+from ivr.web.scope import CALLERS, OPERATORS
 
 
 async def list_accounts(ask: Ask) -> Answer:
@@ -147,3 +151,63 @@ def _account(account: Account) -> models.Account:
         credit_limit=format_amount(account.credit_limit),
         spendable=format_amount(account.spendable),
     )
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/accounts",
+        name="listAccounts",
+        summary="List callers' accounts by code",
+        roles=OPERATORS,
+        handler=list_accounts,
+        query=models.AccountsQuery,
+        answer=models.Accounts,
+    ),
+    Operation(
+        method="POST",
+        path="/accounts",
+        name="addAccount",
+        summary="Open an account",
+        roles=OPERATORS,
+        handler=add_account,
+        body=models.NewAccount,
+        answer=models.Account,
+        statuses=(201,),
+        problems=("account_exists",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/accounts/{ACCOUNT}",
+        name="showAccount",
+        summary="Show one account",
+        roles=OPERATORS | CALLERS,
+        handler=show_account,
+        answer=models.Account,
+        problems=("not_found",),
+    ),
+    Operation(
+        method="POST",
+        path=f"/accounts/{ACCOUNT}/topups",
+        name="topUp",
+        summary="Add money to an account, once per key",
+        roles=OPERATORS,
+        handler=top_up,
+        body=models.TopUp,
+        answer=models.ToppedUp,
+        statuses=(201, 200),
+        needs_key=True,
+        problems=("missing_key", "unknown_account", "idempotency_conflict"),
+    ),
+    Operation(
+        method="GET",
+        path=f"/accounts/{ACCOUNT}/statement",
+        name="showStatement",
+        summary="List the movements of an account, newest first",
+        roles=OPERATORS | CALLERS,
+        handler=statement,
+        query=models.PageQuery,
+        answer=models.Statement,
+        problems=("not_found",),
+    ),
+)

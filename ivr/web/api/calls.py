@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -11,12 +11,13 @@ from billing.money import Micros, format_amount
 from billing.refunds import Refunds
 from ivr.calls.history import moment
 from ivr.web.api import models
-from ivr.web.api.gate import Answer, Ask, idempotency_key
+from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
+from ivr.web.api.places import CALL
 from ivr.web.explain import explain
 from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.queries import calls as queries
-from ivr.web.scope import Scope
+from ivr.web.scope import EVERYBODY, OPERATORS, Scope
 
 log = structlog.get_logger()
 
@@ -176,3 +177,60 @@ def _call(
 
 def _amount(amount: Micros | None) -> str | None:
     return None if amount is None else format_amount(amount)
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/calls",
+        name="listCalls",
+        summary="List calls, newest first",
+        roles=EVERYBODY,
+        handler=list_calls,
+        query=models.CallsQuery,
+        answer=models.Calls,
+    ),
+    Operation(
+        method="GET",
+        path=f"/calls/{CALL}",
+        name="showCall",
+        summary="Show one call with every line of its cost and its split",
+        roles=EVERYBODY,
+        handler=show_call,
+        answer=models.CallDetail,
+        problems=("not_found",),
+    ),
+    Operation(
+        method="POST",
+        path=f"/calls/{CALL}/refunds",
+        name="refund",
+        summary="Give money back for a call, once per key: by all parties, or by goodwill",
+        roles=OPERATORS,
+        handler=refund,
+        body=models.NewRefund,
+        answer=models.Refund,
+        statuses=(201, 200),
+        needs_key=True,
+        problems=("missing_key", "unknown_session", "nothing_to_refund", "idempotency_conflict"),
+    ),
+    Operation(
+        method="GET",
+        path="/live",
+        name="listLiveCalls",
+        summary="List the calls of this moment",
+        roles=EVERYBODY,
+        handler=list_live,
+        answer=models.LiveCalls,
+    ),
+    Operation(
+        method="POST",
+        path=f"/live/{CALL}/hangup",
+        name="hangUp",
+        summary="End a live call",
+        roles=OPERATORS,
+        handler=hang_up,
+        answer=models.HangUpAsked,
+        statuses=(202,),
+        problems=("not_found", "switch_unavailable"),
+    ),
+)

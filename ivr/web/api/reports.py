@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from billing.money import format_amount
 from billing.reports import split_report
 from ivr.web.api import models
-from ivr.web.api.gate import Answer, Ask
+from ivr.web.api.gate import Answer, Ask, Operation
 from ivr.web.portal.report import PeriodForm
+from ivr.web.scope import CLIENTS, OPERATORS
 
 
 async def split(ask: Ask) -> Answer:
@@ -38,3 +41,17 @@ async def split(ask: Ask) -> Answer:
             ),
         )
     )
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/reports/split",
+        name="reportSplit",
+        summary="Report revenue per DID and topic, and how it was split",
+        roles=OPERATORS | CLIENTS,
+        handler=split,
+        query=models.SplitQuery,
+        answer=models.SplitReport,
+    ),
+)

@@ -1,179 +1,18 @@
-"""All operations of the API."""
+"""All operations of the API: each noun brings its own `OPERATIONS`, beside its handlers.
+
+Parts of paths are in `places`; what a noun reads and writes is in a file of models of its own.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from ivr.web.api import accounts, calls, models, reports, usage, usage_models
+from ivr.web.api import accounts, calls, reports, usage
 from ivr.web.api.gate import Operation
-from ivr.web.scope import CALLERS, CLIENTS, EVERYBODY, OPERATORS
-
-CALL: Final = "{call_id:[0-9a-f-]{36}}"
-SUBSCRIPTION: Final = "{subscription:[a-z0-9][a-z0-9_.-]*}"
-ACCOUNT: Final = "{account:[a-z0-9][a-z0-9_.-]*}"
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
-    Operation(
-        method="GET",
-        path="/calls",
-        name="listCalls",
-        summary="List calls, newest first",
-        roles=EVERYBODY,
-        handler=calls.list_calls,
-        query=models.CallsQuery,
-        answer=models.Calls,
-    ),
-    Operation(
-        method="GET",
-        path=f"/calls/{CALL}",
-        name="showCall",
-        summary="Show one call with every line of its cost and its split",
-        roles=EVERYBODY,
-        handler=calls.show_call,
-        answer=models.CallDetail,
-        problems=("not_found",),
-    ),
-    Operation(
-        method="POST",
-        path=f"/calls/{CALL}/refunds",
-        name="refund",
-        summary="Give money back for a call, once per key: by all parties, or by goodwill",
-        roles=OPERATORS,
-        handler=calls.refund,
-        body=models.NewRefund,
-        answer=models.Refund,
-        statuses=(201, 200),
-        needs_key=True,
-        problems=("missing_key", "unknown_session", "nothing_to_refund", "idempotency_conflict"),
-    ),
-    Operation(
-        method="GET",
-        path="/live",
-        name="listLiveCalls",
-        summary="List the calls of this moment",
-        roles=EVERYBODY,
-        handler=calls.list_live,
-        answer=models.LiveCalls,
-    ),
-    Operation(
-        method="POST",
-        path=f"/live/{CALL}/hangup",
-        name="hangUp",
-        summary="End a live call",
-        roles=OPERATORS,
-        handler=calls.hang_up,
-        answer=models.HangUpAsked,
-        statuses=(202,),
-        problems=("not_found", "switch_unavailable"),
-    ),
-    Operation(
-        method="GET",
-        path="/accounts",
-        name="listAccounts",
-        summary="List callers' accounts by code",
-        roles=OPERATORS,
-        handler=accounts.list_accounts,
-        query=models.AccountsQuery,
-        answer=models.Accounts,
-    ),
-    Operation(
-        method="POST",
-        path="/accounts",
-        name="addAccount",
-        summary="Open an account",
-        roles=OPERATORS,
-        handler=accounts.add_account,
-        body=models.NewAccount,
-        answer=models.Account,
-        statuses=(201,),
-        problems=("account_exists",),
-    ),
-    Operation(
-        method="GET",
-        path=f"/accounts/{ACCOUNT}",
-        name="showAccount",
-        summary="Show one account",
-        roles=OPERATORS | CALLERS,
-        handler=accounts.show_account,
-        answer=models.Account,
-        problems=("not_found",),
-    ),
-    Operation(
-        method="POST",
-        path=f"/accounts/{ACCOUNT}/topups",
-        name="topUp",
-        summary="Add money to an account, once per key",
-        roles=OPERATORS,
-        handler=accounts.top_up,
-        body=models.TopUp,
-        answer=models.ToppedUp,
-        statuses=(201, 200),
-        needs_key=True,
-        problems=("missing_key", "unknown_account", "idempotency_conflict"),
-    ),
-    Operation(
-        method="GET",
-        path=f"/accounts/{ACCOUNT}/statement",
-        name="showStatement",
-        summary="List the movements of an account, newest first",
-        roles=OPERATORS | CALLERS,
-        handler=accounts.statement,
-        query=models.PageQuery,
-        answer=models.Statement,
-        problems=("not_found",),
-    ),
-    Operation(
-        method="POST",
-        path="/usage",
-        name="recordUsage",
-        summary="Record one or many metering events, each once",
-        roles=OPERATORS | CALLERS,
-        handler=usage.record,
-        body=usage_models.UsageBatch,
-        answer=usage_models.UsageAnswers,
-        bytes_max=8 * 1024 * 1024,
-        problems=("not_found", "invalid_input", "ledger_unavailable"),
-    ),
-    Operation(
-        method="GET",
-        path="/usage/quote",
-        name="quoteUsage",
-        summary="Tell what something would take of a plan, before it is spent",
-        roles=OPERATORS | CALLERS,
-        handler=usage.quote,
-        query=usage_models.UsageQuoteQuery,
-        answer=usage_models.UsageQuote,
-        problems=("not_found", "invalid_input", "unknown_subscription", "usage_stopped"),
-    ),
-    Operation(
-        method="GET",
-        path="/usage",
-        name="reportUsage",
-        summary="Report usage by account and type",
-        roles=OPERATORS | CALLERS,
-        handler=usage.report,
-        query=usage_models.UsageQuery,
-        answer=usage_models.UsageReport,
-        problems=("not_found",),
-    ),
-    Operation(
-        method="GET",
-        path=f"/subscriptions/{SUBSCRIPTION}",
-        name="showSubscription",
-        summary="Show a subscription and what it still has, by its id or its account",
-        roles=OPERATORS | CALLERS,
-        handler=usage.show_subscription,
-        answer=usage_models.SubscriptionView,
-        problems=("not_found",),
-    ),
-    Operation(
-        method="GET",
-        path="/reports/split",
-        name="reportSplit",
-        summary="Report revenue per DID and topic, and how it was split",
-        roles=OPERATORS | CLIENTS,
-        handler=reports.split,
-        query=models.SplitQuery,
-        answer=models.SplitReport,
-    ),
+    *calls.OPERATIONS,
+    *accounts.OPERATIONS,
+    *usage.OPERATIONS,
+    *reports.OPERATIONS,
 )

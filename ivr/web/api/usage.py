@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from billing.clock import microseconds_of
 from billing.domain.plans import scale_of
 from billing.domain.usage import UsageAnswer, UsageEvent
@@ -12,9 +14,10 @@ from billing.subscriptions import Subscriptions
 from billing.usage import Metering
 from ivr.calls.history import moment
 from ivr.web.api import usage_models as models
-from ivr.web.api.gate import Answer, Ask
+from ivr.web.api.gate import Answer, Ask, Operation
+from ivr.web.api.places import SUBSCRIPTION
 from ivr.web.problems import Refusal
-from ivr.web.scope import NotYours, Role
+from ivr.web.scope import CALLERS, OPERATORS, NotYours, Role
 
 
 async def record(ask: Ask) -> Answer:
@@ -182,3 +185,51 @@ def _answer(answer: UsageAnswer) -> models.UsageAnswer:
 
 def _units(base: int, unit: str) -> str:
     return format_amount(base // scale_of(unit), decimals_min=0)
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="POST",
+        path="/usage",
+        name="recordUsage",
+        summary="Record one or many metering events, each once",
+        roles=OPERATORS | CALLERS,
+        handler=record,
+        body=models.UsageBatch,
+        answer=models.UsageAnswers,
+        bytes_max=8 * 1024 * 1024,
+        problems=("not_found", "invalid_input", "ledger_unavailable"),
+    ),
+    Operation(
+        method="GET",
+        path="/usage/quote",
+        name="quoteUsage",
+        summary="Tell what something would take of a plan, before it is spent",
+        roles=OPERATORS | CALLERS,
+        handler=quote,
+        query=models.UsageQuoteQuery,
+        answer=models.UsageQuote,
+        problems=("not_found", "invalid_input", "unknown_subscription", "usage_stopped"),
+    ),
+    Operation(
+        method="GET",
+        path="/usage",
+        name="reportUsage",
+        summary="Report usage by account and type",
+        roles=OPERATORS | CALLERS,
+        handler=report,
+        query=models.UsageQuery,
+        answer=models.UsageReport,
+        problems=("not_found",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/subscriptions/{SUBSCRIPTION}",
+        name="showSubscription",
+        summary="Show a subscription and what it still has, by its id or its account",
+        roles=OPERATORS | CALLERS,
+        handler=show_subscription,
+        answer=models.SubscriptionView,
+        problems=("not_found",),
+    ),
+)
