@@ -25,6 +25,7 @@ from ivr.web.pictures import Chart, bars_by_name
 from ivr.web.portal.report import PARTIES, PeriodForm, periods
 from ivr.web.problems import Refusal, messages
 from ivr.web.scope import OPERATORS, Who
+from ivr.web.sheets import KINDS, file_of
 from ivr.web.state import web_of
 from ivr.web.words import END_REASONS
 
@@ -88,7 +89,7 @@ async def show(request: web.Request, who: Who) -> web.Response:
         "client": form.value.client,
         "by": form.value.by,
         "periods": periods(today),
-        "csv": f"{request.path}.csv?{query}",
+        "files": [(kind.upper(), f"{request.path}.{kind}?{query}") for kind in KINDS.split("|")],
         "next": next_link(request, answer.cursor),
         "first": first_link(request),
     }
@@ -96,7 +97,7 @@ async def show(request: web.Request, who: Who) -> web.Response:
 
 
 async def download(request: web.Request, who: Who) -> web.Response:
-    """Answer all rows of the report as CSV."""
+    """Answer all rows of the report as a file."""
     del who  # every operator sees all of them
     try:
         form = ReportForm.model_validate(read_query(request))
@@ -107,12 +108,13 @@ async def download(request: web.Request, who: Who) -> web.Response:
     span = form.span(running.now().date())
     async with running.reading() as connection:
         answer = await _read(connection, form, span, "", whole=True)
-    name = f"{form.by}-{form.client or 'all'}-{span.first}-{span.last}.csv"
-    return web.Response(
-        body=answer.grid.csv().encode(),
-        content_type="text/csv",
-        charset="utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    return await file_of(
+        answer.grid,
+        request.match_info["kind"],
+        name=f"{form.by}-{form.client or 'all'}-{span.first}-{span.last}",
+        facts=[("Period", f"{span.first} to {span.last}"), ("Client", form.client or "all")],
+        issuer=running.deps.issuer,
+        now=running.now(),
     )
 
 
@@ -290,5 +292,10 @@ async def _unanswered(connection: AsyncConnection, form: ReportForm, span: Span)
 
 PAGES: Final = (
     Page(method="GET", path="/admin/reports", roles=OPERATORS, handler=show),
-    Page(method="GET", path="/admin/reports.csv", roles=OPERATORS, handler=download),
+    Page(
+        method="GET",
+        path=f"/admin/reports.{{kind:{KINDS}}}",
+        roles=OPERATORS,
+        handler=download,
+    ),
 )

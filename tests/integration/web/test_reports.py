@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from billing.money import parse_amount
 from ivr.web.admin.reports import REPORTS
+from ivr.web.sheets import KINDS
 from tests.site import Site, browser, text_of
 
 
@@ -39,9 +40,12 @@ async def test_every_report_has_a_page_and_a_file_with_and_without_rows(
         await site.call(talk_seconds=60)
         await site.call(talk_seconds=0)
         filled = await client.get(f"/admin/reports?by={by}&client=acme")
-        download = await client.get(f"/admin/reports.csv?by={by}")
+        files = [await client.get(f"/admin/reports.{kind}?by={by}") for kind in KINDS.split("|")]
+        starts = [(await file.read())[:4] for file in files]
 
-    assert (empty.status, filled.status, download.status) == (200, 200, 200)
+    assert (empty.status, filled.status) == (200, 200)
+    assert [file.status for file in files] == [200, 200, 200]
+    assert starts[1:] == [b"PK\x03\x04", b"%PDF"]
     if by != "mrr":
         assert "<svg" in await filled.text()
 
