@@ -110,7 +110,7 @@ async def download(request: web.Request, who: Who) -> web.Response:
         answer = await _read(connection, form, span, "", whole=True)
     return await file_of(
         answer.grid,
-        request.match_info["kind"],
+        request.match_info["file"],
         name=f"{form.by}-{form.client or 'all'}-{span.first}-{span.last}",
         facts=[("Period", f"{span.first} to {span.last}"), ("Client", form.client or "all")],
         issuer=running.deps.issuer,
@@ -294,7 +294,7 @@ PAGES: Final = (
     Page(method="GET", path="/admin/reports", roles=OPERATORS, handler=show),
     Page(
         method="GET",
-        path=f"/admin/reports.{{kind:{KINDS}}}",
+        path=f"/admin/reports.{{file:{KINDS}}}",
         roles=OPERATORS,
         handler=download,
     ),

@@ -34,6 +34,7 @@ async def test_no_page_holds_inline_code_or_outside_addresses(
             path = re.sub(r"\{call_id[^}]*\}\}?", call_id, page.path)
             path = re.sub(r"\{code:[^}]*\}", "alice", path)
             path = re.sub(r"\{kind:[^}]*\}", "message", path)
+            path = re.sub(r"\{file:[^}]*\}", "csv", path)
             path = re.sub(r"\{client:.*\}", "acme/en/secret", path)
             answer = await client.get(path)
             text = (await answer.read()).decode(errors="replace")

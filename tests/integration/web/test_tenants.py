@@ -42,7 +42,7 @@ class Foreign:
         live = "/hangup" in path
         path = re.sub(r"\{call_id:[^}]*\}\}?", self.live_id if live else self.call_id, path)
         path = re.sub(r"\{callback:[^}]*\}\}?", self.callback, path)
-        path = path.replace("{kind:csv|xlsx|pdf}", "csv")
+        path = re.sub(r"\{file:[^}]*\}", "csv", path)
         path = re.sub(r"\{kind:[^}]*\}", "message", path)
         path = re.sub(r"\{client:.*\}", "acme/en/secret", path)
         return re.sub(r"\{(code|account|subscription):[^}]*\}", "alice", path)
