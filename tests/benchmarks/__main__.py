@@ -10,6 +10,7 @@ from tests.benchmarks import (
     bench_batch,
     bench_calls,
     bench_ledger,
+    bench_pages,
     bench_rating,
     bench_reports,
     bench_usage,
@@ -31,6 +32,8 @@ def main() -> None:
     figures += bench_usage.figures()
     print("reports (some minutes)", flush=True)
     figures += bench_reports.figures()
+    print("pages (some minutes)", flush=True)
+    figures += bench_pages.figures()
     print("calls (a few minutes)", flush=True)
     figures += asyncio.run(bench_calls.figures())
     print()

@@ -76,17 +76,23 @@ def _measured(url: str, database: str, size: int) -> Iterator[Figure]:
 async def _run(url: str, size: int) -> dict[str, float]:
     engine = create(url)
     try:
-        await upgrade(engine)
-        await fill(engine, size)
-        # Going down and up again fills the daily sums from the sessions.
-        await downgrade(engine, "0007")
-        await upgrade(engine)
+        await prepare(engine, size)
         async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.execute(text("ANALYZE"))
             return {name: await _p95(connection, report) for name, report in REPORTS.items()}
     finally:
         await engine.dispose()
+
+
+async def prepare(engine: AsyncEngine, size: int) -> None:
+    """Fill an empty database, its daily sums included, and let it look at its rows."""
+    await upgrade(engine)
+    await fill(engine, size)
+    # Going down and up again fills the daily sums from the sessions.
+    await downgrade(engine, "0007")
+    await upgrade(engine)
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("ANALYZE"))
 
 
 async def _p95(connection: AsyncConnection, report: Report) -> float:
@@ -105,17 +111,19 @@ VALUES (1, 'provider', 'provider', 'USD', 0);
 INSERT INTO accounts (id, kind, code, currency, created_us)
 SELECT 2 + i, 'client', {client}, 'USD', 0 FROM ({clients}) n;
 INSERT INTO clients (code, title, currency, shares, created_us)
-SELECT {client}, '', 'USD', '[]', 0 FROM ({clients}) n;
-INSERT INTO accounts (id, kind, code, currency, created_us)
-SELECT {payer_from} + i, 'caller', 'caller' || i, 'USD', 0 FROM ({callers}) n;
+SELECT {client}, '', 'USD', {shares}, 0 FROM ({clients}) n;
+INSERT INTO accounts (id, kind, code, number, mode, currency, created_us)
+SELECT {payer_from} + i, 'caller', 'caller' || i, {number}, 'prepaid', 'USD', 0 FROM ({callers}) n;
+INSERT INTO dids (number, client, kind, monthly_fee, timezone, tariff, trust_caller_id, pin)
+SELECT {did}, {client}, 'local', 0, 'UTC', 'standard', {yes}, 'optional' FROM ({numbers}) n;
 INSERT INTO tariff_versions
 (id, name, version, currency, body, body_hash, in_force_us, created_us)
 VALUES (1, 'standard', 1, 'USD', '{tariff}', '', 0, 0)
 """
 CALLS = """
-INSERT INTO calls (id, node, boot, channel, uniqueid, did, client, caller, topic, state,
+INSERT INTO calls (id, node, boot, channel, uniqueid, did, client, account, caller, topic, state,
 started_us, answered_us, ended_us, end_reason)
-SELECT {id}, 'n', 'b', 'c', 'u', {did}, {client}, '1', {topic}, 'ended', {start},
+SELECT {id}, 'n', 'b', 'c', 'u', {did}, {client}, {account}, '1', {topic}, 'ended', {start},
 CASE WHEN i % 10 = 0 THEN NULL ELSE {start} END, {start} + 60000000, 'done' FROM ({all}) n;
 INSERT INTO sessions (id, account_id, client, service, detail, tariff_version_id, timezone, shares,
 currency, state, opened_us, started_us, ended_us, talk_us, billed_seconds, cost)
@@ -135,7 +143,11 @@ SERIES = {
     "sqlite": "WITH RECURSIVE g(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM g WHERE i < {last}) "
     "SELECT i FROM g",
 }
-IDS = {"postgresql": "lpad(CAST(i AS text), 12, '0')", "sqlite": "printf('%012d', i)"}
+UUID = "00000000-0000-7000-8000-"
+IDS = {
+    "postgresql": f"'{UUID}' || lpad(CAST(i AS text), 12, '0')",
+    "sqlite": f"'{UUID}' || printf('%012d', i)",
+}
 
 
 async def fill(engine: AsyncEngine, size: int) -> None:
@@ -147,9 +159,14 @@ async def fill(engine: AsyncEngine, size: int) -> None:
         "talked": f"SELECT i FROM ({every}) c WHERE i % 10 <> 0",
         "clients": series.format(last=CLIENTS - 1),
         "callers": series.format(last=CALLERS - 1),
+        "numbers": series.format(last=CLIENTS * 2 - 1),
+        "number": "CAST(200000 + i AS text)",
+        "yes": "true",
+        "shares": """'[["provider","provider",3000],["client","client' || i || '",7000]]'""",
         "client_count": CLIENTS,
         "payer_from": CLIENTS + 2,
         "payer": f"{CLIENTS} + 2 + i % {CALLERS}",
+        "account": f"'caller' || (i % {CALLERS})",
         "id": IDS[engine.dialect.name],
         "client": f"'client' || (i % {CLIENTS})",
         "did": f"'1800' || (5550000 + i % {CLIENTS} * 2 + i / {CLIENTS} % 2)",
