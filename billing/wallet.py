@@ -161,6 +161,21 @@ class Wallet:
             raise InvalidInput(reason="an adjustment needs an amount and a reason")
         return await self._move(code, amount, "adjustment", key=key, actor=actor, memo=memo)
 
+    async def give(self, code: str, amount: Micros, *, key: str, actor: str, memo: str) -> ToppedUp:
+        """Give a caller money of the provider's own, with a reason; once per key.
+
+        Raises:
+            InvalidInput: nothing is given, or without a reason.
+            UnknownAccount: there is no such account.
+            IdempotencyConflict: the key was used for something else.
+
+        """
+        if amount <= 0 or not memo.strip():
+            raise InvalidInput(reason="goodwill needs an amount and a reason")
+        return await self._move(
+            code, amount, "adjustment", key=key, actor=actor, memo=memo, payer="provider"
+        )
+
     async def set_status(self, code: str, status: str) -> Account:
         """Block an account or make it active again; running sessions end with their slice."""
         if status not in {"active", "blocked"}:
@@ -197,7 +212,15 @@ class Wallet:
             await connection.close()
 
     async def _move(
-        self, code: str, amount: Micros, kind: str, *, key: str, actor: str, memo: str | None
+        self,
+        code: str,
+        amount: Micros,
+        kind: str,
+        *,
+        key: str,
+        actor: str,
+        memo: str | None,
+        payer: str = "funding",
     ) -> ToppedUp:
         if not 1 <= len(key) <= KEY_MAX or not key.isprintable():
             raise InvalidInput(reason=f"a key of 1 to {KEY_MAX} printable characters is needed")
@@ -206,7 +229,7 @@ class Wallet:
             raise InvalidInput(reason="a memo has printable characters only")
         account = await self.account(code)
         caller = AccountRef(kind="caller", code=code, currency=account.currency)
-        funding = AccountRef(kind="funding", code="funding", currency=account.currency)
+        funding = AccountRef(kind=payer, code=payer, currency=account.currency)
         posted = await self._writer.submit(
             Post(
                 key=f"{kind}:{code}:{key}",

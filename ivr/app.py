@@ -35,6 +35,7 @@ from ivr.calls.call import Call
 from ivr.calls.callbacks import Callbacks
 from ivr.calls.closing import Closing
 from ivr.calls.consultations import Consultations
+from ivr.calls.control import Control
 from ivr.calls.mailbox import Mailbox
 from ivr.calls.meter import Meter
 from ivr.calls.notices import Notice
@@ -314,6 +315,7 @@ def _web_deps(books: Books, lines: Lines, settings: Settings, clock: Clock) -> W
         wallet=books.wallet,
         directory=books.directory.current,
         live=registry,
+        control=Control(registry=registry, wallet=books.wallet),
         clock=clock,
         pin_key=pin_key(settings),
         voucher_key=voucher_key(settings),

@@ -203,7 +203,7 @@ calls = Table(
     Column("follows", Text),
     Column("language", Text),
     Column("rating", Integer),  # of the agent by the caller, 1 to 5
-    # JSON: [[at_us, state], …]
+    # JSON: [[at_us, state], …, [at_us, "held" | "warned" | "dearer" | …, number], …]
     Column("timeline", Text, nullable=False, server_default="[]"),
     Index("ix_calls_started_us", "started_us"),
     Index("ix_calls_account_started_us", "account", "started_us"),

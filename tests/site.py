@@ -19,9 +19,10 @@ from billing.charging import SessionTerms
 from billing.clock import microseconds_of
 from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff
+from billing.errors import InvalidInput
 from billing.ids import new_id
 from billing.storage.tables import clients
-from ivr.calls.call import CallSnapshot
+from ivr.calls.call import CallSnapshot, Extension
 from ivr.calls.mailbox import Mailbox
 from ivr.directory.cache import DirectoryCache
 from ivr.directory.own_prompts import OwnPrompt, save_prompt
@@ -61,6 +62,33 @@ class LiveCallsOnPaper:
         return found
 
 
+@dataclass
+class ControlOnPaper:
+    """Extends what is live on paper: each minute for 50 cents."""
+
+    live: LiveCallsOnPaper
+    extended: list[tuple[str, int, str]] = field(default_factory=list)
+
+    async def extend(
+        self, call_id: str, *, minutes: int, key: str, actor: str, reason: str
+    ) -> Extension | None:
+        for number, call in enumerate(self.live.calls):
+            if call.id == call_id:
+                if call.ends_after_seconds is None:
+                    raise InvalidInput(reason="nothing limits this call")
+                self.extended.append((call_id, minutes, reason))
+                target = call.ends_after_seconds + 60 * minutes
+                self.live.calls[number] = replace(
+                    call, ends_after_seconds=target,
+                    extended_minutes=call.extended_minutes + minutes,
+                )  # fmt: skip
+                return Extension(
+                    call_id=call_id, minutes=minutes, target_seconds=target,
+                    amount=500_000 * minutes, currency=call.currency,
+                )  # fmt: skip
+        return None
+
+
 SOUND = b"RIFF" + bytes(40) + b"\x01\x02" * 8_000
 
 
@@ -70,6 +98,7 @@ class Site:
 
     desk: Desk
     live: LiveCallsOnPaper
+    control: ControlOnPaper
     deps: WebDeps
     directory: DirectoryCache
     ready: dict[str, bool] = field(default_factory=lambda: {"switch": True})
@@ -194,7 +223,8 @@ class Site:
             id=new_id(self.desk.clock), did=DIDS[client], client=client, topic="Billing",
             account=account, caller="15551230001", state="talking", asking="",
             started_us=self.now_us(), talk_seconds=65.2, cost=5_550_000, currency="USD",
-            granted_seconds=75,
+            granted_seconds=75, destination="demo:agent", waited_seconds=4.0, held=5_625_000,
+            ends_after_seconds=600, ends_by="money", next_tier_seconds=1_200, next_price=250_000,
         )  # fmt: skip
         call = replace(call, **changes)  # type: ignore[arg-type]  # fields of the snapshot
         self.live.calls.append(call)
@@ -208,6 +238,7 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
         directory = DirectoryCache(engine, desk.clock)
         await directory.load()
         live = LiveCallsOnPaper()
+        control = ControlOnPaper(live)
         ready = {"switch": True}
         mailbox = Mailbox(engine, folder / "recordings", desk.clock)
         mailbox.open()
@@ -217,6 +248,7 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
             wallet=desk.wallet,
             directory=directory.current,
             live=live,
+            control=control,
             mailbox=mailbox,
             clock=desk.clock,
             pin_key=b"p" * 32,
@@ -225,7 +257,9 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
             cli_token=CLI_TOKEN,
             ready=lambda: ready,
         )
-        site = Site(desk=desk, live=live, deps=deps, directory=directory, ready=ready)
+        site = Site(
+            desk=desk, live=live, control=control, deps=deps, directory=directory, ready=ready
+        )  # fmt: skip
         await site.login("olga", Role.OPERATOR)
         for client in DIDS:
             await site.login(client, Role.CLIENT, client)

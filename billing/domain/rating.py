@@ -215,6 +215,15 @@ class RateTable:
             before = tier
         return None
 
+    def next_change(self, seconds: int) -> Slot | None:
+        """Find the next stretch after so many seconds whose price is another; None: nowhere."""
+        now = next(slot for slot in self._slots if slot.to_seconds > seconds).tier
+        for slot in self._slots:
+            other = slot.tier.price * now.per_seconds != now.price * slot.tier.per_seconds
+            if slot.from_seconds > seconds and other:
+                return slot
+        return None
+
     def _billed(self, seconds: int) -> int:
         seconds = max(seconds, self._minimum_seconds)
         step = bisect_left(self._entries, seconds) - 1

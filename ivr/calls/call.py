@@ -18,6 +18,8 @@ from ivr.telephony import CallFacts, Wish
 
 MICROSECONDS = 1_000_000
 TIMELINE_MAX = 40
+# What is noted between the steps: slices held, notices, what operators did.
+MARKS_MAX = 60
 LASTS_SECONDS_MAX = 24 * 3600
 
 # The switch's clock may differ from ours; parts before this one may have lasted a day.
@@ -34,7 +36,11 @@ def record_since(started_us: int, part: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSnapshot:
-    """What the web and the command line may know of a live call."""
+    """What the web and the command line may know of a live call.
+
+    `held` is the money held for its talk. It ends after `ends_after_seconds` of talk, as it looks
+    now, by the `money` or by the `line`; from `next_tier_seconds` on a minute costs another price.
+    """
 
     id: str
     did: str
@@ -49,6 +55,31 @@ class CallSnapshot:
     cost: Micros
     currency: str
     granted_seconds: int
+    destination: str = ""
+    waited_seconds: float = 0.0
+    held: Micros = 0
+    ends_after_seconds: int | None = None
+    ends_by: str = ""
+    next_tier_seconds: int | None = None
+    next_price: Micros = 0
+    next_per_seconds: int = 60
+    covered_seconds: int = 0
+    extended_minutes: int = 0
+    premium: bool = False
+    # The caller was told that somebody may listen.
+    listen_told: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """More talk for a call: it may go on until `target_seconds`, and what was given for that."""
+
+    call_id: str
+    minutes: int
+    target_seconds: int
+    amount: Micros
+    currency: str
+    done: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,6 +111,8 @@ class Granted:
     seconds: int = 0
     covered_seconds: int = 0
     final: bool = False
+    # What a plan covers of the whole talk, held or not.
+    plan_seconds: int = 0
     # How much talk money and plan allow in all; None: more than anybody talks.
     lasts_seconds: int | None = None
 
@@ -134,6 +167,14 @@ class Call:
     end_reason: EndReason | None = None
     ended_us: int | None = None
     timeline: list[tuple[int, str]] = field(default_factory=list)
+    # Moments between the steps: when, what, how much.
+    marks: list[tuple[int, str, int]] = field(default_factory=list)
+    # What operators gave, by the key of their wish.
+    extensions: dict[str, Extension] = field(default_factory=dict)
+    # When it began to wait for an agent, by our clock.
+    waiting_at: float | None = None
+    # The caller was told that somebody may listen.
+    listen_told: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     concluded: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -143,6 +184,21 @@ class Call:
         log.info("call moved", call_id=self.id, before=before, event_kind=event, after=self.state)
         if len(self.timeline) < TIMELINE_MAX:
             self.timeline.append((self.now_us(), self.state.value))
+        if self.state is CallState.WAITING:
+            self.waiting_at = self.clock.monotonic()
+
+    def mark(self, what: str, number: int) -> None:
+        """Note a moment for the picture of the call; slices leave room for what is rarer."""
+        if len(self.marks) < (MARKS_MAX // 2 if what == "held" else MARKS_MAX):
+            self.marks.append((self.now_us(), what, number))
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long it waited for an agent."""
+        if self.waiting_at is None:
+            return 0.0
+        end = self.talk.started_at
+        return max(0.0, (self.clock.monotonic() if end is None else end) - self.waiting_at)
 
     def ask(self, what: str) -> None:
         """Note what the caller is being asked for: `account`, `pin`, `topic`, or nothing."""
@@ -153,18 +209,19 @@ class Call:
     def take_grant(self, grant: Grant) -> None:
         """Note what is held now, and how long it can go on like that."""
         assert self.terms is not None
+        self.mark("held", grant.seconds)
         self.granted.step = grant.step
         self.granted.seconds = grant.seconds
         self.granted.covered_seconds = grant.covered_seconds
         self.granted.final = grant.final
         self.granted.lasts_seconds = None
+        self.granted.plan_seconds = grant.covered_seconds + grant.coverable_seconds
         if grant.spendable is not None:
             paid = self.terms.table.affordable_seconds(
                 grant.amount + grant.spendable, seconds_max=LASTS_SECONDS_MAX
             )
             if paid < LASTS_SECONDS_MAX:
-                covered = grant.covered_seconds + grant.coverable_seconds
-                self.granted.lasts_seconds = covered + paid
+                self.granted.lasts_seconds = self.granted.plan_seconds + paid
 
     @property
     def first_id(self) -> str:
@@ -194,6 +251,7 @@ class Call:
             follows=self.id,
             began_as=self.first_id,
             record_days=self.record_days,
+            listen_told=self.listen_told,
         )
 
     @property
@@ -235,7 +293,12 @@ class Call:
         """Freeze what others may see, with the cost of the talk so far."""
         talk_seconds = self.talk.seconds(self.clock.monotonic())
         charged = min(-int(-talk_seconds // 1), self.granted.seconds)
-        charged -= min(charged, self.granted.covered_seconds)
+        covered = self.granted.covered_seconds
+        charged -= min(charged, covered)
+        table = self.terms.table if self.terms else None
+        paid_from = self.granted.plan_seconds
+        change = table.next_change(max(0, int(talk_seconds) - paid_from)) if table else None
+        end = self.ends_after_seconds
         return CallSnapshot(
             id=self.id,
             did=self.facts.did,
@@ -247,7 +310,21 @@ class Call:
             asking=self.asking,
             started_us=self.started_us,
             talk_seconds=talk_seconds,
-            cost=self.terms.table.cost(charged) if self.terms and charged else 0,
+            cost=table.cost(charged) if table and charged else 0,
             currency=self.terms.currency if self.terms else "",
             granted_seconds=self.granted.seconds,
+            destination=self.destination,
+            waited_seconds=self.waited_seconds,
+            held=table.cost(self.granted.seconds - min(self.granted.seconds, covered))
+            if table and self.granted.step
+            else 0,
+            ends_after_seconds=end,
+            ends_by="" if end is None else "line" if end == self.ceiling_seconds else "money",
+            next_tier_seconds=paid_from + change.from_seconds if change else None,
+            next_price=change.tier.price if change else 0,
+            next_per_seconds=change.tier.per_seconds if change else 60,
+            covered_seconds=covered,
+            extended_minutes=sum(one.minutes for one in self.extensions.values() if one.done),
+            premium=self.premium,
+            listen_told=self.listen_told,
         )

@@ -51,6 +51,7 @@ class _Due:
     renew_at: float
     cut_at: float
     armed_seconds: int  # of talk, by the switch's own limit
+    ceiling_seconds: int | None = None  # as it was when all this was worked out
     busy: bool = False
     notices: Notices = field(default_factory=Notices)
     notice: Notice | None = None
@@ -98,7 +99,9 @@ class Meter:
             if call.talk.started_at is not None and call.talk.ended_us is None and call.terms
         ]
         for call in talks:
-            due = self._due.get(call.id) or self._schedule(call)
+            due = self._due.get(call.id)
+            if due is None or due.ceiling_seconds != call.ceiling_seconds:
+                due = self._schedule(call)
             if now >= due.notice_at:
                 self._tell(call, due, group)
             if due.busy:
@@ -121,7 +124,10 @@ class Meter:
         if due is None:
             due = self._due[call.id] = _Due(renew_at=0, cut_at=0, armed_seconds=call.limit_seconds)
         due.renew_at = end - self._renew_seconds if call.wishes_more else math.inf
+        if due.armed_seconds != call.limit_seconds:
+            due.renew_at = 0  # the line lets them talk longer now, and the switch does not know
         due.cut_at = end + GRACE_SECONDS
+        due.ceiling_seconds = call.ceiling_seconds
         self._plan_notice(call, due)
         return due
 
@@ -134,6 +140,7 @@ class Meter:
         assert due.notice is not None
         notice = due.notice
         due.notices.told(call, notice)
+        call.mark("dearer" if notice.tier else "warned", notice.left_seconds)
         self._plan_notice(call, due)
         group.create_task(self._whisper(call, notice), name=f"notice:{call.id}")
 

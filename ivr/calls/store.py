@@ -185,7 +185,7 @@ def _row(call: Call) -> Row:
         "ended_us": call.ended_us,
         "closed_us": call.ended_us,
         "end_reason": call.end_reason.value if call.end_reason else None,
-        "timeline": json.dumps(call.timeline),
+        "timeline": json.dumps([*call.timeline, *call.marks]),
         "part": call.part,
         "follows": call.follows or None,
         "language": call.language,

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from ivr.web import desk_pages, prompt_pages, public
+from ivr.web import desk_pages, live_pages, prompt_pages, public
 from ivr.web.account import home, identity, money
 from ivr.web.admin import (
     account,
@@ -50,6 +50,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *dashboard.PAGES,
     *accounts.PAGES,
     *account.PAGES,
+    *live_pages.PAGES,
     *calls.PAGES,
     *desk_pages.PAGES,
     *prompt_pages.PAGES,

@@ -76,6 +76,66 @@ class LiveCall(Protocol):
         """Talk that money is held for."""
         ...
 
+    @property
+    def destination(self) -> str:
+        """Who is rung, or the queue it waits in."""
+        ...
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long it waited for an agent."""
+        ...
+
+    @property
+    def held(self) -> Micros:
+        """Money held for its talk."""
+        ...
+
+    @property
+    def ends_after_seconds(self) -> int | None:
+        """How much talk there can be, as it looks now; None: as much as they like."""
+        ...
+
+    @property
+    def ends_by(self) -> str:
+        """What ends it then: `money` or `line`."""
+        ...
+
+    @property
+    def next_tier_seconds(self) -> int | None:
+        """From which second of talk on it costs another price."""
+        ...
+
+    @property
+    def next_price(self) -> Micros:
+        """That price."""
+        ...
+
+    @property
+    def next_per_seconds(self) -> int:
+        """What it is the price of."""
+        ...
+
+    @property
+    def covered_seconds(self) -> int:
+        """Talk that a plan pays for."""
+        ...
+
+    @property
+    def extended_minutes(self) -> int:
+        """What operators added."""
+        ...
+
+    @property
+    def premium(self) -> bool:
+        """The carrier pays for it."""
+        ...
+
+    @property
+    def listen_told(self) -> bool:
+        """The caller was told that somebody may listen."""
+        ...
+
 
 class LiveCalls(Protocol):
     """All live calls of this process."""
@@ -89,6 +149,50 @@ class LiveCalls(Protocol):
 
         Raises:
             SwitchUnavailable: the switch did not answer.
+
+        """
+        ...
+
+
+class Extended(Protocol):
+    """More talk that was given to a call."""
+
+    @property
+    def minutes(self) -> int:
+        """How much."""
+        ...
+
+    @property
+    def target_seconds(self) -> int:
+        """After how much talk it ends now."""
+        ...
+
+    @property
+    def amount(self) -> Micros:
+        """What the provider paid for that; zero where the line alone limited it."""
+        ...
+
+    @property
+    def currency(self) -> str:
+        """Of the amount."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """The same wish had been fulfilled before."""
+        ...
+
+
+class LiveControl(Protocol):
+    """What people may do to live calls of this process."""
+
+    async def extend(
+        self, call_id: str, *, minutes: int, key: str, actor: str, reason: str
+    ) -> Extended | None:
+        """Let one go on for so many minutes more, once per key; None when it is not live here.
+
+        Raises:
+            BillingError: it cannot be extended, or the ledger does not answer.
 
         """
         ...

@@ -38,6 +38,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
         _group(
             "",
             ("/admin", "Overview"),
+            ("/admin/live", "Live calls"),
             ("/admin/calls", "Calls"),
             ("/admin/desk", "Desk"),
         ),
@@ -66,6 +67,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
         _group(
             "",
             ("/portal", "Revenue"),
+            ("/portal/live", "Live calls"),
             ("/portal/calls", "Calls"),
             ("/portal/desk", "Desk"),
             ("/portal/payouts", "Payouts"),

@@ -25,7 +25,7 @@ from ivr.directory.model import Directory
 from ivr.tables import audit_log
 from ivr.web.factor.store import Factors
 from ivr.web.limits import Limiter
-from ivr.web.live import LiveCalls
+from ivr.web.live import LiveCalls, LiveControl
 from ivr.web.login_tries import LoginTries
 from ivr.web.passwords import PasswordChecks
 from ivr.web.scope import Who
@@ -53,6 +53,7 @@ class WebDeps:
     wallet: Wallet
     directory: Callable[[], Directory]
     live: LiveCalls
+    control: LiveControl
     clock: Clock
     pin_key: bytes
     voucher_key: bytes

@@ -31,6 +31,7 @@ class ScriptedSwitch:
         self.boot = "boot-1"
         self.limits: list[tuple[str, float]] = []
         self.hung_up: list[str] = []
+        self.whispered: list[tuple[str, tuple[str, ...]]] = []
         self._handlers: list[Callable[[SwitchEvent], None]] = []
 
     def subscribe(self, handler: Callable[[SwitchEvent], None]) -> None:
@@ -52,7 +53,7 @@ class ScriptedSwitch:
         self.hung_up.append(channel)
 
     async def whisper(self, channel: str, prompts: Sequence[str]) -> None:
-        raise NotImplementedError
+        self.whispered.append((channel, tuple(prompts)))
 
     async def call_back(
         self, destination: str, callback: str, *, ring_seconds: int, caller_id: str, member: str

@@ -10,7 +10,7 @@ from aiohttp import web
 from ivr.web.call_pages import CALL_PATH, list_page, live_fragment
 from ivr.web.guard import Page
 from ivr.web.problems import Refusal
-from ivr.web.scope import OPERATORS, Who
+from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import web_of
 
 log = structlog.get_logger()
@@ -39,5 +39,11 @@ async def hang_up(request: web.Request, who: Who) -> web.StreamResponse:
 PAGES: Final = (
     Page(method="GET", path="/admin/calls", roles=OPERATORS, handler=show),
     Page(method="GET", path="/admin/calls/live", roles=OPERATORS, handler=live),
-    Page(method="POST", path=f"/admin/calls/{CALL_PATH}/hangup", roles=OPERATORS, handler=hang_up),
+    Page(
+        method="POST",
+        path=f"/admin/calls/{CALL_PATH}/hangup",
+        roles=OPERATORS,
+        handler=hang_up,
+        right=Right.CALLS,
+    ),
 )

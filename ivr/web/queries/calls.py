@@ -18,6 +18,8 @@ from ivr.web.scope import NotYours, Scope
 
 DAY_FIRST: Final = date(2000, 1, 1)
 DAY_LAST: Final = date(2199, 12, 31)
+# A step of a call is a moment and a state; what happened between steps has a number, too.
+STEP: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,14 @@ class CallDetail:
     node: str
     destination: str | None
     timeline: tuple[tuple[int, str], ...]
+    marks: tuple[tuple[int, str, int], ...]
+    uniqueid: str
+    channel: str
+    boot: str
+    language: str | None
+    part: int
+    follows: str | None
+    rating: int | None
     parties: tuple[Party, ...]
     transfer_id: str | None
     shares: str | None  # JSON, as frozen when the call was authorised
@@ -156,11 +166,22 @@ async def find_call(connection: AsyncConnection, scope: Scope, call_id: str) -> 
     if row is None:
         raise NotYours
     transfer_id, parties = await _booked(connection, call_id)
+    noted = json.loads(row.timeline)
     return CallDetail(
         item=_item(row),
         node=row.node,
         destination=row.destination,
-        timeline=tuple((int(at_us), str(state)) for at_us, state in json.loads(row.timeline)),
+        timeline=tuple((int(one[0]), str(one[1])) for one in noted if len(one) == STEP),
+        marks=tuple(
+            (int(one[0]), str(one[1]), int(one[2])) for one in noted if len(one) == STEP + 1
+        ),
+        uniqueid=row.uniqueid,
+        channel=row.channel,
+        boot=row.boot,
+        language=row.language,
+        part=row.part,
+        follows=row.follows,
+        rating=row.rating,
         parties=parties,
         transfer_id=transfer_id,
         shares=row.shares,

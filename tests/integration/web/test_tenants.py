@@ -39,7 +39,7 @@ class Foreign:
     callback: str
 
     def fill(self, path: str) -> str:
-        live = "/hangup" in path
+        live = "/hangup" in path or "/live/" in path
         path = re.sub(r"\{call_id:[^}]*\}\}?", self.live_id if live else self.call_id, path)
         path = re.sub(r"\{callback:[^}]*\}\}?", self.callback, path)
         path = re.sub(r"\{file:[^}]*\}", "csv", path)
