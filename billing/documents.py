@@ -1,4 +1,4 @@
-"""Documents for people: invoices, credit notes, receipts, and any table as PDF."""
+"""Documents for people: invoices, credit notes, receipts, statements, and any table as PDF."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from billing.domain.notation import format_percent
 from billing.invoicing import CreditNote, Invoice
 from billing.money import format_amount
 from billing.paper import Column, Issuer, Paper, latin, money_text
-from billing.receipts import Receipt
+from billing.receipts import AccountStatement, Receipt
+from billing.reports import StatementLine
 from billing.storage.invoice_rows import Header
 
 __all__ = [
-    "Column", "Issuer", "credit_note_pdf", "invoice_pdf", "latin", "receipt_pdf", "table_pdf",
+    "Column", "Issuer", "credit_note_pdf", "invoice_pdf", "latin", "receipt_pdf",
+    "statement_pdf", "table_pdf",
 ]  # fmt: skip
 
 COLUMNS_UPRIGHT_MAX: Final = 6
@@ -26,6 +28,13 @@ _LINE: Final = (
     Column(title="Net", width=24, right=True),
     Column(title="Tax", width=20, right=True),
     Column(title="Total", width=24, right=True),
+)
+
+_MOVE: Final = (
+    Column(title="Date (UTC)", width=32),
+    Column(title="What", width=82),
+    Column(title="Amount", width=28, right=True),
+    Column(title="Balance", width=28, right=True),
 )
 
 
@@ -97,6 +106,24 @@ def receipt_pdf(receipt: Receipt, issuer: Issuer) -> bytes:
     return paper.finish()
 
 
+def statement_pdf(statement: AccountStatement, issuer: Issuer) -> bytes:
+    """Print what moved on an account in some days, between its balance before and after."""
+    span, currency = statement.span, statement.currency
+    paper = Paper(issuer, f"Statement {span.first} to {span.last}", span.until_us)
+    facts = [
+        ("Account", statement.account),
+        ("Account number", statement.number),
+        ("From", f"{span.first} (UTC)"),
+        ("To", f"{span.last} (UTC)"),
+    ]
+    paper.heading("Statement", statement.title, statement.address, facts)
+    paper.note("", f"Balance before: {money_text(statement.opening, currency)}.")
+    paper.ln(2)
+    paper.listing(_MOVE, map(_move, statement.lines))
+    paper.note("", f"Balance afterwards: {money_text(statement.closing, currency)}.")
+    return paper.finish()
+
+
 def table_pdf(
     title: str,
     facts: Sequence[tuple[str, str]],
@@ -141,6 +168,16 @@ def _cells(line: Line) -> tuple[str, ...]:
         format_amount(line.net),
         format_amount(line.tax),
         format_amount(line.total),
+    )
+
+
+def _move(line: StatementLine) -> tuple[str, ...]:
+    what = line.kind.replace("_", " ").capitalize()
+    return (
+        f"{moment_of(line.at_us):%Y-%m-%d %H:%M}",
+        what + (f": {line.memo}" if line.memo else ""),
+        format_amount(line.amount),
+        format_amount(line.balance_after),
     )
 
 

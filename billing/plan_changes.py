@@ -13,6 +13,7 @@ from billing.domain.cycles import prorate
 from billing.domain.operations import Post
 from billing.domain.plans import Meter, Plan
 from billing.errors import InvalidInput
+from billing.money import Micros
 from billing.mrr import note_mrr
 from billing.storage.plan_rows import (
     CYCLE,
@@ -47,16 +48,34 @@ def check_change(before: Subscription, plan: Plan) -> None:
         raise InvalidInput(reason=f"plan {plan.name} has no add-on {lost[0]!r}")
 
 
+def price_of_change(before: Subscription, plan: Plan, now_us: int) -> Micros:
+    """Return what a change costs now: the difference of the fees for the days that are left.
+
+    Below zero it is given back.
+    """
+    after = replace(before, plan=plan)
+
+    def part(amount: Micros) -> Micros:
+        return prorate(
+            amount, start_us=before.cycle_start_us, end_us=before.cycle_end_us, now_us=now_us
+        )
+
+    return part(fee_of(after, 1)) - part(fee_of(before, 1))
+
+
 async def change_plan(
     connection: AsyncConnection,
     cycles: Cycles,
     before: Subscription,
     sold: PlanVersion,
     now_us: int,
+    *,
+    price_max: Micros | None = None,
 ) -> Subscription:
     """Go to another plan: the difference of price and allowance for the days that are left.
 
     Raises:
+        InvalidInput: it costs more than `price_max`, which somebody was told.
         InsufficientFunds: the difference cannot be paid.
 
     """
@@ -77,7 +96,9 @@ async def change_plan(
     for meter in after.plan.meters:
         await open_meter(connection, after, meter, now_us)
     await cycles.lock(after)
-    price = part(fee_of(after, 1)) - part(fee_of(before, 1))
+    price = price_of_change(before, sold.plan, now_us)
+    if price_max is not None and price > price_max:
+        raise InvalidInput(reason="the price is another one by now; look again")
     if price:
         provider = provider_of(after.plan.currency)
         entries = (

@@ -1,15 +1,16 @@
-"""Receipts: one incoming transfer of a caller's account, as a document says it."""
+"""A caller's papers: the receipt of one incoming transfer, the statement of some days."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.domain.invoices import PAID_IN
-from billing.errors import InvalidInput, UnknownInvoice
+from billing.errors import InvalidInput, UnknownAccount, UnknownInvoice
 from billing.money import Micros
+from billing.reports import Span, StatementLine, statement_of
 from billing.storage.engine import snapshot
 from billing.storage.invoice_rows import read_terms
 from billing.storage.tables import accounts, entries, transfers
@@ -66,4 +67,59 @@ async def read_receipt(engine: AsyncEngine, transfer_id: str) -> Receipt:
         balance=row.balance_after,
         currency=row.currency,
         memo=row.memo,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStatement:
+    """What moved on a caller's account in whole days, oldest first: opening + lines = closing."""
+
+    account: str
+    number: str
+    title: str
+    address: str
+    currency: str
+    span: Span
+    opening: Micros
+    lines: tuple[StatementLine, ...]
+
+    @property
+    def closing(self) -> Micros:
+        """The balance after the last line."""
+        return self.opening + sum(line.amount for line in self.lines)
+
+
+async def read_statement(connection: AsyncConnection, account: str, span: Span) -> AccountStatement:
+    """Read the movements of a span of days; one more than `ROWS_MAX` says that there are more.
+
+    Raises:
+        UnknownAccount: there is no such caller's account.
+
+    """
+    query = select(accounts).where(accounts.c.kind == "caller", accounts.c.code == account)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise UnknownAccount(account=account)
+    lines = await statement_of(connection, row.id, span)
+    if lines:
+        opening = lines[0].balance_after - lines[0].amount
+    else:
+        before = (
+            select(entries.c.balance_after)
+            .join(transfers, transfers.c.id == entries.c.transfer_id)
+            .where(entries.c.account_id == row.id, transfers.c.at_us < span.from_us)
+            .order_by(entries.c.seq.desc())
+            .limit(1)
+        )
+        opening = await connection.scalar(before) or 0
+    terms = await read_terms(connection, account)
+    return AccountStatement(
+        account=account,
+        number=row.number,
+        title=terms.title or account,
+        address=terms.address,
+        currency=row.currency,
+        span=span,
+        opening=opening,
+        lines=tuple(lines),
     )

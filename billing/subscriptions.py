@@ -87,44 +87,53 @@ class Subscriptions:
         *,
         payment: str | None = None,
         addons: Mapping[str, int] | None = None,
+        version: int | None = None,
     ) -> Subscription:
         """Begin a subscription with the newest version of a plan; its first fee is taken now.
 
         Where the money is not there, it is past due and grants nothing until the fee is paid.
+        `version` is the one that somebody was told the price of.
 
         Raises:
+            InvalidInput: there is a newer version.
             UnknownPlan: there is none of that name.
             SubscriptionExists: the account has one.
 
         """
         async with self._writing() as connection:
-            sold = (await newest_plans(connection)).get(plan)
-            if sold is None:
-                raise UnknownPlan(plan=plan)
+            sold = await _newest(connection, plan, version)
             return await subscribe_in(
                 connection, self._clock, account, sold, payment=payment, addons=addons
             )
 
-    async def change(self, account: str, plan: str) -> Subscription:
+    async def change(
+        self,
+        account: str,
+        plan: str,
+        *,
+        version: int | None = None,
+        price_max: Micros | None = None,
+    ) -> Subscription:
         """Go to the newest version of a plan now: price and allowance by the days that are left.
 
+        `version` and `price_max` are what somebody was told before.
+
         Raises:
-            InvalidInput: several months are paid ahead, or the fee of this one is not paid.
+            InvalidInput: several months are paid ahead, the fee of this one is not paid, or what
+                was told is not so any more.
             InsufficientFunds: the difference cannot be paid; nothing changed.
 
         """
         async with self._writing() as connection:
             now_us = microseconds_of(self._clock.now())
             before = await self._live(connection, account)
-            sold = (await newest_plans(connection)).get(plan)
-            if sold is None:
-                raise UnknownPlan(plan=plan)
+            sold = await _newest(connection, plan, version)
             cycles = Cycles(connection, self._clock, now_us)
             before = await cycles.advance(before)
             if before.plan_version_id == sold.id:
                 return before
             check_change(before, sold.plan)
-            return await change_plan(connection, cycles, before, sold, now_us)
+            return await change_plan(connection, cycles, before, sold, now_us, price_max=price_max)
 
     async def cancel(self, account: str, *, at_once: bool = False) -> Subscription:
         """End a subscription with what is paid for, or at once without a refund."""
@@ -214,6 +223,15 @@ class Subscriptions:
         if account not in found:
             raise UnknownSubscription(subscription=account)
         return found[account]
+
+
+async def _newest(connection: AsyncConnection, plan: str, version: int | None) -> PlanVersion:
+    sold = (await newest_plans(connection)).get(plan)
+    if sold is None:
+        raise UnknownPlan(plan=plan)
+    if version is not None and sold.version != version:
+        raise InvalidInput(reason=f"the plan {plan} has changed meanwhile; look at it again")
+    return sold
 
 
 async def subscribe_in(

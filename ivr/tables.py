@@ -287,6 +287,22 @@ web_sessions = Table(
     Column("agent", Text),  # the browser in a few words
 )
 
+# Callers who logged in with account and PIN. A session holds the hash of the PIN that opened it, so
+# that it ends with it, whoever changes the PIN.
+pin_sessions = Table(
+    "pin_sessions",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("account", Text, nullable=False),  # code of a caller's account
+    Column("pin_hash", Text, nullable=False),
+    Column("csrf", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+    Column("address", Text),
+    Column("agent", Text),
+    Index("ix_pin_sessions_account", "account"),
+)
+
 # Tries to log in, counted in windows: outlives a restart and holds for all processes.
 login_tries = Table(
     "login_tries",

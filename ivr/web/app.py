@@ -8,8 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
-from ivr.web import desk_pages, live_pages, prompt_pages, public
-from ivr.web.account import home, identity, money
+from ivr.web import desk_pages, live_pages, login_pin, prompt_pages, public
+from ivr.web.account.pages import PAGES as ACCOUNT_PAGES
 from ivr.web.admin import (
     account,
     accounts,
@@ -66,9 +66,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *report.PAGES,
     *reports.PAGES,
     *portal_calls.PAGES,
-    *home.PAGES,
-    *money.PAGES,
-    *identity.PAGES,
+    *ACCOUNT_PAGES,
     *settings_home.PAGES,
     *settings_password.PAGES,
     *settings_factor.PAGES,
@@ -85,6 +83,7 @@ def make_web(deps: WebDeps) -> web.Application:
     app.on_response_prepare.append(add_headers)
     add_health(app)
     public.add_public(app)
+    login_pin.add_pin_login(app)
     add_pages(app, PAGES)
     add_operations(app)
     app.router.add_get("/static/{hash}/{name}", _static)

@@ -10,8 +10,9 @@ from urllib.parse import quote
 from aiohttp import web
 from multidict import MultiDict, MultiMapping
 
+from ivr.web.pin_sessions import is_pin_token
 from ivr.web.problems import Refusal
-from ivr.web.scope import Right, Role, Who
+from ivr.web.scope import CALLERS, Right, Role, Who
 from ivr.web.security import (
     COOKIE,
     SAFE_METHODS,
@@ -47,6 +48,14 @@ class Page:
     right: Right | None = None
     # A form that may bring a file along, and how large it may be; other forms bring none.
     upload_bytes_max: int | None = None
+    # Who logged in by PIN has no login: pages of all roles are not for it, unless they say so.
+    by_pin: bool = False
+
+    def admits(self, who: Who) -> bool:
+        """Tell whether the visitor may come in."""
+        if who.by_pin and not self.by_pin and self.roles != CALLERS:
+            return False
+        return who.role in self.roles
 
 
 def add_pages(app: web.Application, pages: tuple[Page, ...]) -> None:
@@ -69,9 +78,10 @@ def _guarded(page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse
             address=address_of(request),
             csrf=session.csrf,
             session=session.token_hash,
+            by_pin=session.by_pin,
         )
         request[WHO] = who
-        if who.role not in page.roles:
+        if not page.admits(who):
             raise Refusal("forbidden", "Your login is not made for this page.")
         if page.upload_bytes_max is not None:
             request = request.clone(client_max_size=page.upload_bytes_max)
@@ -79,7 +89,8 @@ def _guarded(page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse
         if request.method not in SAFE_METHODS:
             await check_form(request, who.csrf)
         if "HX-Request" not in request.headers:
-            await web_of(request).sessions.seen(session)
+            running = web_of(request)
+            await (running.pin_sessions if who.by_pin else running.sessions).seen(session)
         return await page.handler(request, who)
 
     return handle
@@ -91,8 +102,9 @@ async def current_session(request: web.Request) -> Session | None:
     if not token:
         return None
     running = web_of(request)
+    sessions = running.pin_sessions if is_pin_token(token) else running.sessions
     async with running.reading() as connection:
-        return await running.sessions.find(connection, token)
+        return await sessions.find(connection, token)
 
 
 async def check_form(request: web.Request, csrf: str) -> None:

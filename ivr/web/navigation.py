@@ -78,5 +78,18 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             ("/portal/webhooks", "Webhooks"),
         ),
     ),
-    Role.CALLER: (_group("", ("/account", "My account")),),
+    Role.CALLER: (
+        _group("", ("/account", "Overview"), ("/account/calls", "Calls")),
+        _group(
+            "Money",
+            ("/account/topup", "Top up"),
+            ("/account/plan", "Plan"),
+            ("/account/statements", "Statements"),
+        ),
+        _group(
+            "My account",
+            ("/account/phones", "Phones and PIN"),
+            ("/account/settings", "Settings"),
+        ),
+    ),
 }

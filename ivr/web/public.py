@@ -67,6 +67,7 @@ def _login_page(
             "next_page": next_page if NEXT.fullmatch(next_page) else "",
             "login": login,
             "problem": problem,
+            "signup": web_of(request).deps.signup,
         },
         status=status,
     )
@@ -159,8 +160,7 @@ async def _check(request: web.Request, login: str, password: str) -> User | int 
 async def _begin(
     request: web.Request, running: Web, user: User, next_page: str
 ) -> web.StreamResponse:
-    if old := await current_session(request):
-        await running.sessions.end(old.token_hash)
+    await end_session(request)
     address = address_of(request)
     agent = browser_name(request.headers.get("User-Agent", ""))
     token = await running.sessions.begin(user, address=address, agent=agent)
@@ -180,15 +180,22 @@ async def _begin(
     raise response
 
 
-async def log_out(request: web.Request, who: Who) -> web.StreamResponse:
+async def end_session(request: web.Request) -> None:
+    """End the session that the browser has, if any."""
+    if old := await current_session(request):
+        running = web_of(request)
+        await (running.pin_sessions if old.by_pin else running.sessions).end(old.token_hash)
+
+
+async def log_out(request: web.Request, _who: Who) -> web.StreamResponse:
     """End the session, here and in the database."""
-    await web_of(request).sessions.end(who.session)
+    await end_session(request)
     response = web.HTTPSeeOther("/")
     drop_cookie(request, response, COOKIE)
     raise response
 
 
-PAGES: Final = (Page(method="POST", path="/logout", roles=EVERYBODY, handler=log_out),)
+PAGES: Final = (Page(method="POST", path="/logout", roles=EVERYBODY, handler=log_out, by_pin=True),)
 
 
 def add_public(app: web.Application) -> None:

@@ -105,6 +105,8 @@ class Who:
     address: str
     csrf: str
     session: str
+    # A caller who proved itself with account and PIN, not with a login and its password.
+    by_pin: bool = False
 
     @property
     def role(self) -> Role:

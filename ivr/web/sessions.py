@@ -49,6 +49,7 @@ class Session:
     login: str
     scope: Scope
     seen_us: int
+    by_pin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

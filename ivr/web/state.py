@@ -28,6 +28,7 @@ from ivr.web.limits import Limiter
 from ivr.web.live import LiveCalls, LiveControl
 from ivr.web.login_tries import LoginTries
 from ivr.web.passwords import PasswordChecks
+from ivr.web.pin_sessions import PinSessions
 from ivr.web.scope import Who
 from ivr.web.sessions import Sessions
 from ivr.web.templating import Templates
@@ -59,6 +60,8 @@ class WebDeps:
     voucher_key: bytes
     web_key: bytes
     cli_token: str = ""
+    # Strangers may open an account of their own.
+    signup: bool = False
     # Webhooks may be plain http, for servers in our own network.
     webhooks_plain: bool = False
     # Sound files of calls; None where nothing is recorded.
@@ -76,6 +79,7 @@ class Web:
         self.deps = deps
         self.templates = Templates()
         self.sessions = Sessions(writer=deps.writer, clock=deps.clock)
+        self.pin_sessions = PinSessions(writer=deps.writer, clock=deps.clock)
         self.passwords = PasswordChecks()
         self.logins = LoginTries(engine=deps.engine, clock=deps.clock)
         self.factors = Factors(engine=deps.engine, clock=deps.clock, key=deps.web_key)

@@ -57,6 +57,12 @@ async def list_users(connection: AsyncConnection) -> list[User]:
     return [_user(row) for row in rows]
 
 
+async def callers_of(connection: AsyncConnection, account: str) -> list[User]:
+    """List the users of a caller's account, by login."""
+    query = select(users).where(users.c.role == Role.CALLER.value, users.c.subject == account)
+    return [_user(row) for row in await connection.execute(query.order_by(users.c.login))]
+
+
 async def add_user(
     engine: AsyncEngine,
     login: str,
@@ -120,6 +126,30 @@ async def set_password(
             )
     finally:
         await connection.close()
+
+
+async def rename_user(engine: AsyncEngine, login: str, wanted: str) -> str:
+    """Give a user another login name and return it; its sessions go on.
+
+    Raises:
+        InvalidInput: a login of strange characters.
+        UserExists: the login is taken.
+        UnknownUser: there is no such user.
+
+    """
+    if not LOGIN.fullmatch(wanted):
+        raise InvalidInput(reason="a login is 2 to 64 of a-z 0-9 _ . @ + -, in lower case")
+    connection = await for_writing(engine)
+    try:
+        async with connection.begin():
+            change = update(users).where(users.c.login == login).values(login=wanted)
+            if not (await connection.execute(change)).rowcount:
+                raise UnknownUser(login=login)
+    except IntegrityError:
+        raise UserExists(login=wanted) from None
+    finally:
+        await connection.close()
+    return wanted
 
 
 async def check_subject(connection: AsyncConnection, role: Role, subject: str | None) -> None:

@@ -154,6 +154,7 @@ FILTERS: Final = {
     "count": count,
     "outcome": outcome,
     "percent": format_percent,
+    "plain_amount": format_amount,
     "state": lambda text: STATES.get(text, text),
     "kind": lambda text: KINDS.get(text, text.replace("_", " ")),
     "evidence": lambda text: EVIDENCE.get(text, text),

@@ -1,32 +1,21 @@
-"""A caller's money: vouchers, receipts as PDF, the statement as CSV."""
+"""How a caller tops up: with a voucher, or by hand as the provider says."""
 
 from __future__ import annotations
 
-import asyncio
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from aiohttp import web
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from billing.documents import receipt_pdf
-from billing.errors import InvalidInput, UnknownInvoice
 from billing.money import format_amount
-from billing.receipts import read_receipt
-from billing.reports import ROWS_MAX, StatementLine, statement_of
 from billing.vouchers import Vouchers
-from ivr.calls.history import moment
-from ivr.spreadsheet import harmless
-from ivr.web.account.home import TRANSFER_ID, home_page
+from ivr.web.account.frame import TRANSFER_ID, code_of
 from ivr.web.fields import Line, PageInput
-from ivr.web.forms import FormKey, attempt, read_sent
-from ivr.web.guard import Page, read_query
-from ivr.web.portal.report import PeriodForm
-from ivr.web.problems import Refusal, messages
-from ivr.web.queries.accounts import find_account
-from ivr.web.scope import CALLERS, NotYours, Who
+from ivr.web.forms import FormKey, attempt, new_key, read_sent
+from ivr.web.guard import Page, render
+from ivr.web.queries.accounts import find_account, top_up_amount
+from ivr.web.scope import CALLERS, Who
 from ivr.web.state import web_of
 
 
@@ -37,13 +26,44 @@ class VoucherForm(PageInput):
     key: FormKey
 
 
+async def show(request: web.Request, who: Who) -> web.Response:
+    """Show the ways to top up."""
+    return await top_up_page(request, who, typed={}, errors={})
+
+
+async def top_up_page(
+    request: web.Request, who: Who, *, typed: Mapping[str, str], errors: Mapping[str, str]
+) -> web.Response:
+    """Show them with what is wrong in one of the forms."""
+    running = web_of(request)
+    transfer_id = request.query.get("topped_up", "")
+    async with running.reading() as connection:
+        account = await find_account(connection, who.scope, code_of(who))
+        # Read back, so that what is confirmed is what was booked.
+        added = (
+            await top_up_amount(connection, account.id, transfer_id)
+            if TRANSFER_ID.fullmatch(transfer_id)
+            else None
+        )
+    values = {
+        "account": account,
+        "added": added,
+        "transfer_id": transfer_id,
+        "issuer": running.deps.issuer,
+        "typed": typed,
+        "errors": errors,
+        "key": new_key(),
+    }
+    return render(request, "account/topup.html", who, values, status=422 if errors else 200)
+
+
 async def redeem(request: web.Request, who: Who) -> web.StreamResponse:
     """Turn a voucher into money; wrong codes count together with those keyed in by phone."""
     sent = await read_sent(request, VoucherForm)
     form = sent.value
     if form is None:
-        return await home_page(request, who, typed=sent.typed, errors=sent.errors)
-    running, account = web_of(request), who.scope.subject or ""
+        return await top_up_page(request, who, typed=sent.typed, errors=sent.errors)
+    running, account = web_of(request), code_of(who)
     deps = running.deps
     vouchers = Vouchers(engine=deps.engine, clock=deps.clock, secret=deps.voucher_key)
     done, refused = await attempt(
@@ -53,81 +73,14 @@ async def redeem(request: web.Request, who: Who) -> web.StreamResponse:
         )
     )
     if done is None:
-        return await home_page(request, who, typed=sent.typed, errors={"code": refused})
+        return await top_up_page(request, who, typed=sent.typed, errors={"code": refused})
     if not done.replayed:
         facts = f"{format_amount(done.amount)} {done.currency}"
         await running.note(who, "redeem voucher", account, after=facts)
-    raise web.HTTPSeeOther(f"/account?topped_up={done.transfer_id}")
-
-
-async def receipt(request: web.Request, who: Who) -> web.Response:
-    """Answer the receipt of one of the caller's own payments as PDF."""
-    if "transfer" not in request.query:
-        raise web.HTTPSeeOther("/account")
-    transfer_id = read_query(request)["transfer"]
-    if not TRANSFER_ID.fullmatch(transfer_id):
-        raise NotYours
-    deps = web_of(request).deps
-    try:
-        found = await read_receipt(deps.engine, transfer_id)
-    except (UnknownInvoice, InvalidInput):
-        # What is not the caller's own and what does not exist look the same.
-        raise NotYours from None
-    if found.account != who.scope.subject:
-        raise NotYours
-    body = await asyncio.to_thread(receipt_pdf, found, deps.issuer)
-    return _attachment(body, "application/pdf", f"receipt-{transfer_id}.pdf")
-
-
-async def download(request: web.Request, who: Who) -> web.Response:
-    """Answer the movements of a period as CSV; without one, of this month so far."""
-    try:
-        form = PeriodForm.model_validate(read_query(request))
-    except ValidationError as error:
-        wrong = messages(error)
-        raise Refusal("invalid", " ".join(wrong.values()), fields=wrong) from None
-    running = web_of(request)
-    span = form.span(running.now().date())
-    async with running.reading() as connection:
-        account = await find_account(connection, who.scope, who.scope.subject or "")
-        lines = await statement_of(connection, account.id, span)
-    if len(lines) > ROWS_MAX:
-        raise Refusal("invalid", f"There are more than {ROWS_MAX:,} lines. Ask for fewer days.")
-    text = write_csv(lines, account.currency)
-    return _attachment(text.encode(), "text/csv", f"statement-{span.first}-{span.last}.csv")
-
-
-def write_csv(lines: Sequence[StatementLine], currency: str) -> str:
-    """Write movements for a spreadsheet, oldest first."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["at", "kind", "memo", "amount", "balance", "currency", "transfer"])
-    for line in lines:
-        writer.writerow(
-            [
-                moment(line.at_us),
-                line.kind,
-                harmless(line.memo or ""),
-                format_amount(line.amount),
-                format_amount(line.balance_after),
-                currency,
-                line.transfer_id,
-            ]
-        )
-    return text.getvalue()
-
-
-def _attachment(body: bytes, content_type: str, name: str) -> web.Response:
-    return web.Response(
-        body=body,
-        content_type=content_type,
-        charset="utf-8" if content_type == "text/csv" else None,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    raise web.HTTPSeeOther(f"/account/topup?topped_up={done.transfer_id}")
 
 
 PAGES: Final = (
+    Page(method="GET", path="/account/topup", roles=CALLERS, handler=show),
     Page(method="POST", path="/account/vouchers", roles=CALLERS, handler=redeem),
-    Page(method="GET", path="/account/receipt.pdf", roles=CALLERS, handler=receipt),
-    Page(method="GET", path="/account/statement.csv", roles=CALLERS, handler=download),
 )

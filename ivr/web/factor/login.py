@@ -62,7 +62,10 @@ def code_page(
     """Show the form for the code."""
     nonce = read_cookie(request, LOGIN_COOKIE)
     csrf = login_csrf(nonce, key=web_of(request).deps.web_key)
-    values = {"csrf": csrf, "login": user.login, "next_page": next_page, "problem": problem}
+    values = {
+        "csrf": csrf, "login": user.login, "next_page": next_page, "problem": problem,
+        "action": "/login/code",
+    }  # fmt: skip
     return render(request, "login_code.html", None, values, status=status)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.domain.invoices import PAID_IN
 from billing.storage.tables import accounts, entries, transfers
 from billing.wallet import Account
-from ivr.tables import phones, pins
+from ivr.tables import phones, pins, users
 from ivr.web.scope import NotYours, Role, Scope
 
 
@@ -86,6 +86,70 @@ async def top_up_amount(
         )
     )
     return await connection.scalar(query)
+
+
+async def first_movement_us(connection: AsyncConnection, account_id: int) -> int | None:
+    """Return when an account first moved; None when it never did."""
+    query = (
+        select(transfers.c.at_us)
+        .join(entries, entries.c.transfer_id == transfers.c.id)
+        .where(entries.c.account_id == account_id)
+        .order_by(entries.c.seq)
+        .limit(1)
+    )
+    return await connection.scalar(query)
+
+
+async def pin_hash_of(connection: AsyncConnection, code: str) -> str | None:
+    """Read the hash of an account's PIN as it is now; None where there is none."""
+    return await connection.scalar(select(pins.c.pin_hash).where(pins.c.account == code))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinHolder:
+    """An account that somebody wants to open with its PIN; `admitted` on the web, or not."""
+
+    account: str
+    pin_hash: str | None
+    admitted: bool
+
+
+async def holder_of_number(connection: AsyncConnection, number: str) -> PinHolder | None:
+    """Find an account by its number, or by a phone that is known as its own.
+
+    There is no scope yet: who asks is about to prove who it is.
+    """
+    by_phone = select(phones.c.account).where(phones.c.number == number)
+    query = select(accounts.c.code).where(
+        accounts.c.kind == "caller",
+        or_(accounts.c.number == number, accounts.c.code.in_(by_phone)),
+    )
+    # What is keyed in on the phone is an account number before it is anything else.
+    first = query.order_by((accounts.c.number == number).desc()).limit(1)
+    return await holder_of_pin(connection, await connection.scalar(first) or "")
+
+
+async def holder_of_pin(connection: AsyncConnection, code: str) -> PinHolder | None:
+    """Read an account's PIN, and whether it may be used on the web.
+
+    It may not where the account is blocked, or any of its logins is disabled.
+    """
+    shut = select(users.c.id).where(
+        users.c.role == Role.CALLER.value, users.c.subject == accounts.c.code, users.c.disabled
+    )
+    query = (
+        select(accounts.c.code, accounts.c.status, pins.c.pin_hash, shut.exists().label("shut"))
+        .outerjoin(pins, pins.c.account == accounts.c.code)
+        .where(accounts.c.kind == "caller", accounts.c.code == code)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return PinHolder(
+        account=row.code,
+        pin_hash=row.pin_hash,
+        admitted=row.status == "active" and not row.shut,
+    )
 
 
 def _visible(scope: Scope) -> list[ColumnElement[bool]]:

@@ -64,7 +64,8 @@ async def _foreign(site: Site) -> Foreign:
 def test_the_walk_knows_every_route(site: Site):
     app = make_web(site.deps)
     public = {
-        "/", "/login", "/login/code", "/healthz", "/readyz", "/metrics", "/static/{hash}/{name}",
+        "/", "/login", "/login/code", "/login/pin", "/login/pin/code",
+        "/healthz", "/readyz", "/metrics", "/static/{hash}/{name}",
         f"{BASE}/openapi.json", f"{BASE}/problems",
     }  # fmt: skip
     walked = {re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", page.path) for page in PAGES}
@@ -199,5 +200,6 @@ def test_no_handler_queries_without_a_scope():
     # Who somebody is, and how often it was tried, must be read before there is a scope; the outbox
     # of webhooks has no viewer at all.
     assert sorted(direct) == [
-        "login_tries.py", "outbox.py", "sessions.py", "store.py", "tokens.py", "users.py",
+        "login_tries.py", "outbox.py", "pin_sessions.py", "sessions.py",
+        "store.py", "tokens.py", "users.py",
     ]  # fmt: skip
