@@ -7,7 +7,8 @@ sessions go on with the one they were authorised with.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -40,10 +41,22 @@ from ivr.tables import client_rules, dids, topics
 __all__ = ["Applied", "CatalogConflict", "apply"]
 
 
-async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key: bytes) -> Applied:
+Along: TypeAlias = Callable[[AsyncConnection], Awaitable[None]]
+
+
+async def apply(
+    engine: AsyncEngine,
+    catalog: Catalog,
+    *,
+    clock: Clock,
+    pin_key: bytes,
+    along: Along | None = None,
+) -> Applied:
     """Bring the database to what the catalog says.
 
-    An opening balance is posted with its account, once; later it changes nothing.
+    An opening balance is posted with its account, once; later it changes nothing. `along` runs
+    first in the same transaction, while nobody else changes the directory: what it raises leaves
+    all as it was.
 
     Raises:
         CatalogConflict: an account exists with another mode or currency, owes more than its new
@@ -60,6 +73,8 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
     try:
         async with connection.begin():
             await lock_directory(connection)
+            if along is not None:
+                await along(connection)
             await apply_tariffs(connection, catalog, now_us, applied)
             await refuse_unknown_versions(connection, catalog)
             listed = await started(connection, catalog.clients, now_us)
@@ -78,7 +93,7 @@ async def apply(engine: AsyncEngine, catalog: Catalog, *, clock: Clock, pin_key:
             await apply_phones(connection, catalog.accounts, applied)
             await apply_pins(connection, hashes, applied)
             await apply_languages(connection, catalog.accounts, applied)
-            if applied.created or applied.changed:
+            if applied.created or applied.changed or along is not None:
                 await bump_stamp(connection)
     finally:
         await connection.close()
@@ -144,9 +159,8 @@ async def _dids(connection: AsyncConnection, listed: Sequence[Did], applied: App
         await connection.execute(
             delete(topics).where(where), [{"number": number} for number in turned]
         )
-        await connection.execute(
-            insert(topics), [topic for number in turned for topic in menus[number]]
-        )
+        if rows := [topic for number in turned for topic in menus[number]]:
+            await connection.execute(insert(topics), rows)
 
 
 def _did_row(did: Did) -> Row:

@@ -66,7 +66,9 @@ def read_client(
         referrers=read_referrers(fields["referrers"], shares),
         rules=read_client_rules(fields),
     )
-    dids = [_did(number, child, client, tariffs, taken) for number, child in fields["dids"].items()]
+    dids = [
+        read_did(number, child, client, tariffs, taken) for number, child in fields["dids"].items()
+    ]
     return client, dids
 
 
@@ -99,7 +101,8 @@ def _share(party: str, account: str, node: Node) -> Share:
     return Share(kind=party, account=account, basis_points=node.read(parse_percent, 0))
 
 
-def _did(number: str, node: Node, client: Client, tariffs: Priced, taken: Taken) -> Did:
+def read_did(number: str, node: Node, client: Client, tariffs: Priced, taken: Taken) -> Did:
+    """Read one DID with its topics; what is wrong is noted."""
     fields = node.map(DID_FIELDS | LINE_FIELDS)
     if not NUMBER.fullmatch(number):
         node.wrong("a DID is 2 to 20 digits")
@@ -120,7 +123,7 @@ def _did(number: str, node: Node, client: Client, tariffs: Priced, taken: Taken)
         tariff=_known(fields["tariff"].need() if sells else fields["tariff"], client, tariffs)
         or "",
         access=_access(fields["access"], kind),
-        topics=tuple(_topic(digit, child, client, tariffs) for digit, child in topics.items()),
+        topics=tuple(read_topic(digit, child, client, tariffs) for digit, child in topics.items()),
         rules=_rules(fields, kind, client, tariffs),
     )
 
@@ -148,7 +151,8 @@ def _access(node: Node, kind: str) -> Access:
     return access
 
 
-def _topic(digit: str, node: Node, client: Client, tariffs: Priced) -> Topic:
+def read_topic(digit: str, node: Node, client: Client, tariffs: Priced) -> Topic:
+    """Read one topic; what is wrong is noted."""
     fields = node.map(frozenset({"name", "destination", "tariff"}) | TOPIC_FIELDS)
     if digit not in DIGITS:
         node.wrong("a topic is one digit, 0 to 9")

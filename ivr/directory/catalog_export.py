@@ -25,7 +25,7 @@ from ivr.directory.catalog_clients import NAMED_PARTIES
 from ivr.directory.catalog_parties import parties_document
 from ivr.directory.catalog_payouts import load_payouts, payout_document
 from ivr.directory.catalog_plans import load_plans, plan_document
-from ivr.directory.model import Client, Did, Directory, TariffVersion, parse_pin
+from ivr.directory.model import Client, Did, Directory, TariffVersion, Topic, parse_pin
 from ivr.directory.queues import queues_document
 from ivr.directory.rules import access_document, client_document, line_document, topic_document
 from ivr.directory.store import load_directory, load_planned
@@ -62,7 +62,7 @@ async def export(engine: AsyncEngine, clock: Clock) -> str:
         "tariffs": {
             name: {
                 **_own(tariff.currency, money),
-                **_tariff(tariff),
+                **tariff_document(tariff),
                 **({"next": _next(*planned[name])} if name in planned else {}),
             }
             for name, tariff in tariffs.items()
@@ -128,10 +128,11 @@ def _own(currency: str, of_file: str) -> Document:
 
 def _next(in_force_us: int, version: TariffVersion) -> Document:
     moment = moment_of(in_force_us).isoformat()
-    return {"in_force_from": moment, **_tariff(version.tariff)}
+    return {"in_force_from": moment, **tariff_document(version.tariff)}
 
 
-def _tariff(tariff: Tariff) -> Document:
+def tariff_document(tariff: Tariff) -> Document:
+    """Write a price list as the catalog reads it."""
     document: Document = {
         "setup_fee": format_amount(tariff.setup_fee),
         "minimum": format_duration(tariff.minimum_seconds),
@@ -192,7 +193,7 @@ def _client(directory: Directory, code: str, payout: PayoutTerms | None) -> Docu
         **({"payout": payout_document(payout)} if payout else {}),
         **({"queues": queues_document(listed)} if listed else {}),
         "dids": {
-            did.number: _did(did)
+            did.number: did_document(did)
             for did in sorted(directory.dids.values(), key=lambda did: did.number)
             if did.client == code
         },
@@ -210,7 +211,8 @@ def _split(client: Client) -> Document:
     return document
 
 
-def _did(did: Did) -> Document:
+def did_document(did: Did) -> Document:
+    """Write a DID as the catalog reads it."""
     return {
         "kind": did.kind,
         "monthly_fee": format_amount(did.monthly_fee),
@@ -222,13 +224,15 @@ def _did(did: Did) -> Document:
             "pin": did.access.pin,
             **access_document(did.rules),
         },
-        "topics": {
-            topic.digit: {
-                "name": topic.name,
-                "destination": str(topic.destination),
-                **({"tariff": topic.tariff} if topic.tariff else {}),
-                **topic_document(topic.rules),
-            }
-            for topic in did.topics
-        },
+        "topics": {topic.digit: topic_of_catalog(topic) for topic in did.topics},
+    }
+
+
+def topic_of_catalog(topic: Topic) -> Document:
+    """Write a topic as the catalog reads it."""
+    return {
+        "name": topic.name,
+        "destination": str(topic.destination),
+        **({"tariff": topic.tariff} if topic.tariff else {}),
+        **topic_document(topic.rules),
     }

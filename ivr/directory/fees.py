@@ -29,6 +29,7 @@ def monthly_fees(directory: Directory) -> list[MonthlyFee]:
             amount=did.monthly_fee,
         )
         for _, did in sorted(directory.dids.items())
+        if not did.rules.retired
     ]
 
 

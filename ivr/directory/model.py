@@ -85,7 +85,9 @@ class Did:
 
     def is_open(self, now: datetime) -> bool:
         """Tell whether the line takes calls now."""
-        return self.rules.opening.is_open(now.astimezone(ZoneInfo(self.timezone)))
+        return not self.rules.retired and self.rules.opening.is_open(
+            now.astimezone(ZoneInfo(self.timezone))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

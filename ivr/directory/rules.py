@@ -25,6 +25,7 @@ from billing.errors import InvalidInput
 from billing.ids import CODE
 from billing.money import Micros, format_amount
 from ivr.directory.catalog_words import form, not_negative, one_of, truth
+from ivr.directory.limits import ClientLimits, limits_document, read_limits
 from ivr.directory.yaml_reader import Node
 
 CALLS_MAX: Final = 100_000
@@ -69,6 +70,8 @@ class LineRules:
     transfers: bool = False
     # Talks are recorded, which is announced, and kept for so many days.
     record_days: int | None = None
+    # Closed for good: no call comes in, no monthly fee; calls of before keep their line.
+    retired: bool = False
 
     def to_json(self) -> str:
         """Write what differs from the default."""
@@ -111,11 +114,13 @@ class TopicRules:
 class ClientRules:
     """Rules of a client: calls at once on all its lines, and countries its topics may dial.
 
-    Without countries it may dial all that the installation may.
+    Without countries it may dial all that the installation may. `limits` are those of its own
+    logins, when they change lines and prices.
     """
 
     calls_max: int | None = None
     countries: tuple[str, ...] = ()
+    limits: ClientLimits = field(default_factory=ClientLimits)
 
     def to_json(self) -> str:
         """Write what differs from the default."""
@@ -125,7 +130,10 @@ class ClientRules:
     def from_json(text: str) -> ClientRules:
         """Read what `to_json` wrote."""
         body = json.loads(text)
-        return ClientRules(**{**body, "countries": tuple(body.get("countries", ()))})
+        limits = ClientLimits.from_body(body.pop("limits", {}))
+        return ClientRules(
+            **{**body, "countries": tuple(body.get("countries", ())), "limits": limits}
+        )
 
 
 LINE_FIELDS: Final = frozenset(
@@ -141,10 +149,11 @@ LINE_FIELDS: Final = frozenset(
         "announced",
         "transfers",
         "record",
+        "retired",
     }
 )
 TOPIC_FIELDS: Final = frozenset({"hours", "holidays", "hidden", "enabled", "accept", "otherwise"})
-CLIENT_FIELDS: Final = frozenset({"calls_max", "countries"})
+CLIENT_FIELDS: Final = frozenset({"calls_max", "countries", "limits"})
 ACCESS_FIELDS: Final = frozenset({"spend_limit", "daily_limit"})
 OTHERWISE: Final = ("voicemail", "callback")
 RECORD_DAYS_MAX: Final = 3_650
@@ -167,6 +176,7 @@ def read_line_rules(nodes: Mapping[str, Node], access: Node) -> LineRules:
         announced=nodes["announced"].text() or None,
         transfers=nodes["transfers"].read(truth, default=False),
         record_days=nodes["record"].read(_days, None),
+        retired=nodes["retired"].read(truth, default=False),
     )
 
 
@@ -189,6 +199,7 @@ def read_client_rules(nodes: Mapping[str, Node]) -> ClientRules:
             child.read(form(COUNTRY, "two capital letters such as DE"), "")
             for child in nodes["countries"].list()
         ),
+        limits=read_limits(nodes["limits"]),
     )
 
 
@@ -199,21 +210,12 @@ def line_document(rules: LineRules) -> Document:
         document["maximum_talk"] = format_duration(rules.maximum_talk_seconds)
     if rules.calls_max is not None:
         document["calls_max"] = rules.calls_max
-    if rules.confirm_price:
-        document["confirm_price"] = True
-    if rules.ask_rating:
-        document["ask_rating"] = True
     if rules.languages:
         document["languages"] = list(rules.languages)
-    if rules.carrier:
-        document["carrier"] = rules.carrier
-    if rules.announced:
-        document["announced"] = rules.announced
-    if rules.transfers:
-        document["transfers"] = True
     if rules.record_days is not None:
         document["record"] = f"{rules.record_days}d"
-    return document
+    plain = ("confirm_price", "ask_rating", "carrier", "announced", "transfers", "retired")
+    return document | {name: value for name in plain if (value := getattr(rules, name))}
 
 
 def access_document(rules: LineRules) -> Document:
@@ -229,6 +231,8 @@ def client_document(rules: ClientRules) -> Document:
         document["calls_max"] = rules.calls_max
     if rules.countries:
         document["countries"] = list(rules.countries)
+    if limits := limits_document(rules.limits):
+        document["limits"] = limits
     return document
 
 
@@ -317,7 +321,7 @@ def _written(rules: LineRules | TopicRules | ClientRules) -> str:
     for each in fields(rules):
         value = getattr(rules, each.name)
         if value != getattr(default, each.name):
-            body[each.name] = asdict(value) if isinstance(value, Opening) else value
+            body[each.name] = asdict(value) if isinstance(value, Opening | ClientLimits) else value
     for window in body.get("opening", {}).get("hours", ()):
         window["days"] = sorted(window["days"])
     return json.dumps(body, sort_keys=True, separators=(",", ":"))

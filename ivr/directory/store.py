@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
@@ -66,7 +67,26 @@ async def bump_stamp(connection: AsyncConnection) -> None:
 
 
 async def load_directory(connection: AsyncConnection, now_us: int) -> Directory:
-    """Read everything, with the prices that are in force now.
+    """Read everything, with the prices that are in force now."""
+    lines = await load_lines(connection, now_us)
+    return replace(
+        lines,
+        phones={row.number: row.account for row in await connection.execute(select(phones))},
+        numbers={
+            row.number: row.code
+            for row in await connection.execute(
+                select(accounts.c.number, accounts.c.code).where(accounts.c.number.is_not(None))
+            )
+        },
+        pins={row.account: row.pin_hash for row in await connection.execute(select(pins))},
+        languages={
+            row.account: row.language for row in await connection.execute(select(account_languages))
+        },
+    )
+
+
+async def load_lines(connection: AsyncConnection, now_us: int) -> Directory:
+    """Read what is sold, without the accounts that buy it, of which there may be many.
 
     What refers is read before what it refers to: a catalog that is applied meanwhile only adds
     and changes, so no DID is ever without its client, tariff and topics.
@@ -91,22 +111,14 @@ async def load_directory(connection: AsyncConnection, now_us: int) -> Directory:
             for row in await connection.execute(select(clients))
         },
         tariffs=await load_tariffs(connection, now_us) | await _pinned(connection, lines.values()),
-        phones={row.number: row.account for row in await connection.execute(select(phones))},
-        numbers={
-            row.number: row.code
-            for row in await connection.execute(
-                select(accounts.c.number, accounts.c.code).where(accounts.c.number.is_not(None))
-            )
-        },
-        pins={row.account: row.pin_hash for row in await connection.execute(select(pins))},
+        phones={},
+        numbers={},
+        pins={},
         queues=await load_queues(connection),
         away=await load_away(connection),
         prompt_uses={
             (row.did, row.digit): row.prompt
             for row in await connection.execute(select(prompt_uses))
-        },
-        languages={
-            row.account: row.language for row in await connection.execute(select(account_languages))
         },
     )
 

@@ -165,13 +165,7 @@ def read(path: Path, *, nodes_max: int = NODES_MAX) -> Node:
     """
     notes = Notes(str(path))
     try:
-        root = _Loader(_text(path), nodes_max).get_single_node()
-    except yaml.reader.ReaderError as error:
-        notes.add(_line(path, error.position), "", "a character that no text file has")
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "not YAML"
-        notes.add(mark.line + 1 if mark else 1, "", str(problem))
+        text = _text(path)
     except UnicodeDecodeError as error:
         notes.add(error.object.count(b"\n", 0, error.start) + 1, "", "not UTF-8 text")
     except OSError as error:
@@ -179,7 +173,30 @@ def read(path: Path, *, nodes_max: int = NODES_MAX) -> Node:
     except _TooLarge:
         notes.add(1, "", f"larger than {FILE_BYTES_MAX} bytes")
     else:
-        return Node(root, "", notes)
+        return _compose(text, notes, nodes_max)
+    raise CatalogInvalid(notes.mistakes)
+
+
+def read_text(text: str, *, name: str, nodes_max: int = NODES_MAX) -> Node:
+    """Read a text that came in another way; `name` stands for its file.
+
+    Raises:
+        CatalogInvalid: no YAML, or more than the limits allow.
+
+    """
+    return _compose(text, Notes(name), nodes_max)
+
+
+def _compose(text: str, notes: Notes, nodes_max: int) -> Node:
+    try:
+        return Node(_Loader(text, nodes_max).get_single_node(), "", notes)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        notes.add(line, "", "a character that no text file has")
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "not YAML"
+        notes.add(mark.line + 1 if mark else 1, "", str(problem))
     raise CatalogInvalid(notes.mistakes)
 
 
@@ -193,10 +210,6 @@ def _text(path: Path) -> str:
     if len(content) > FILE_BYTES_MAX:
         raise _TooLarge
     return content.decode("utf-8-sig")
-
-
-def _line(path: Path, position: int) -> int:
-    return _text(path).count("\n", 0, position) + 1
 
 
 class _Loader(yaml.SafeLoader):

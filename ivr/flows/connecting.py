@@ -19,6 +19,7 @@ from ivr.calls.meter import FAREWELL_SECONDS
 from ivr.calls.states import CallEvent, EndReason
 from ivr.directory.destinations import Destination, country_of
 from ivr.directory.model import Client, Did, Topic
+from ivr.directory.queues import WAIT_SECONDS
 from ivr.flows.desk import CallEnds, Desk
 from ivr.flows.otherwise import otherwise
 from ivr.flows.prompts import Prompt
@@ -189,11 +190,14 @@ def may_dial(number: str, client: Client, desk: Desk) -> bool:
 def _waits(destination: Destination, desk: Desk) -> int:
     """Tell how long a caller may wait for an agent; nothing is charged for it."""
     if destination.kind == "queue":
-        return desk.directory().queues[destination.target].wait_seconds
+        queue = desk.directory().queues.get(destination.target)
+        return queue.wait_seconds if queue else WAIT_SECONDS
     return desk.ring_seconds
 
 
 def _overflow(destination: Destination, desk: Desk) -> Destination | None:
     if destination.kind != "queue":
         return None
-    return desk.directory().queues[destination.target].overflow
+    # A queue may be deleted while somebody waits in it.
+    queue = desk.directory().queues.get(destination.target)
+    return queue.overflow if queue else None

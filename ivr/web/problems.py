@@ -71,6 +71,8 @@ KNOWN: Final[Mapping[str, tuple[int, str]]] = {
     "payout_not_movable": (409, "The payout has been decided already"),
     "nothing_to_refund": (409, "Nothing is left to be refunded"),
     "idempotency_conflict": (422, "The key was used for something else"),
+    "changed_meanwhile": (409, "Somebody else changed it meanwhile"),
+    "edit_refused": (409, "The change does not fit"),
     "ledger_unavailable": (503, "The ledger does not answer"),
     "too_many_logins": (503, "Too many people log in at once"),
 }
