@@ -269,10 +269,14 @@ users = Table(
     Column("id", RowId, primary_key=True),
     Column("login", Text, nullable=False, unique=True),
     Column("password_hash", Text, nullable=False),
-    Column("role", Text, nullable=False),  # operator | client | caller
-    Column("subject", Text),  # code of the client or the caller's account that it may see
+    Column("role", Text, nullable=False),  # operator | client | reseller | referrer | caller
+    Column("subject", Text),  # code of the client, party or account that it may see
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     Column("created_us", BigInteger, nullable=False),
+    Column("rights", Text, nullable=False, server_default=""),  # words of `scope.Right`
+    # The password was made by somebody else: it opens only the page that changes it.
+    Column("must_change", Boolean, nullable=False, server_default=text("false")),
+    Column("seen_us", BigInteger),  # last logged in
 )
 
 web_sessions = Table(
@@ -342,8 +346,13 @@ api_tokens = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger),
     Column("revoked", Boolean, nullable=False, server_default=text("false")),
+    Column("rights", Text, nullable=False, server_default=""),  # words of `scope.Right`
+    Column("created_by", Text),  # a login; null: the command line
+    Column("used_us", BigInteger),
+    Index("ix_api_tokens_role_subject", "role", "subject"),
 )
 
+# Guarded by triggers like the postings.
 audit_log = Table(
     "audit_log",
     metadata,
@@ -355,5 +364,9 @@ audit_log = Table(
     Column("subject", Text),
     Column("before", Text),
     Column("after", Text),
+    Column("role", Text),  # of the actor
+    Column("company", Text),  # subject of the actor, where it is not an operator
     Index("ix_audit_log_at_us", "at_us"),
+    Index("ix_audit_log_actor", "actor", "id"),
+    Index("ix_audit_log_company", "role", "company", "id"),
 )

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from aiohttp import ClientResponse, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.charging import SessionTerms
@@ -21,15 +21,17 @@ from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff
 from billing.errors import InvalidInput
 from billing.ids import new_id
-from billing.storage.tables import clients
+from billing.storage.tables import clients, metadata
 from ivr.calls.call import CallSnapshot, Extension
 from ivr.calls.mailbox import Mailbox
 from ivr.directory.cache import DirectoryCache
 from ivr.directory.own_prompts import OwnPrompt, save_prompt
+from ivr.directory.store import bump_stamp, lock_directory
 from ivr.tables import api_tokens, callbacks, calls, dids, recordings
 from ivr.web.app import make_web
 from ivr.web.passwords import hash_password
-from ivr.web.scope import Role
+from ivr.web.rights import all_of, write_rights
+from ivr.web.scope import Right, Role
 from ivr.web.sessions import hash_token
 from ivr.web.state import WebDeps
 from ivr.web.users import add_user
@@ -41,6 +43,7 @@ PASSWORD = "correct horse battery"
 PASSWORD_HASH = hash_password(PASSWORD)
 DIDS = {"acme": "18005550100", "globex": "18005550200"}
 CLI_TOKEN = "c" * 64
+ABOUT_LOGINS = {"users", "web_sessions", "login_tries", "audit_log", "api_tokens"}
 NO_CALL = "00000000-0000-7000-8000-000000000000"
 
 
@@ -103,7 +106,15 @@ class Site:
     directory: DirectoryCache
     ready: dict[str, bool] = field(default_factory=lambda: {"switch": True})
 
-    async def login(self, name: str, role: Role, subject: str | None = None) -> None:
+    async def login(
+        self,
+        name: str,
+        role: Role,
+        subject: str | None = None,
+        *,
+        rights: frozenset[Right] | None = None,
+        must_change: bool = False,
+    ) -> None:
         await add_user(
             self.desk.engine,
             name,
@@ -111,10 +122,34 @@ class Site:
             role=role,
             subject=subject,
             now_us=self.now_us(),
+            rights=rights,
+            must_change=must_change,
         )
 
-    async def token(self, role: Role, subject: str | None = None) -> str:
-        token = f"token-of-{role}-{subject}-" + "x" * 20
+    async def parties(self) -> None:
+        """Let resellers topco and elseco stand above acme and globex; rolf brought acme."""
+        shares = '[["provider","provider",3000],["client","%s",7000],["reseller","%s",0]%s]'
+        brought = ',["referrer","rolf",0]'
+        async with self.desk.engine.begin() as connection:
+            await lock_directory(connection)
+            for code, above, more in (("acme", "topco", brought), ("globex", "elseco", "")):
+                await connection.execute(
+                    update(clients)
+                    .where(clients.c.code == code)
+                    .values(shares=shares % (code, above, more))
+                )
+            await bump_stamp(connection)
+        await self.directory.load()
+        for role, code in (
+            (Role.RESELLER, "topco"), (Role.RESELLER, "elseco"), (Role.REFERRER, "rolf"),
+        ):  # fmt: skip
+            await self.login(code, role, code)
+
+    async def token(
+        self, role: Role, subject: str | None = None, *, rights: frozenset[Right] | None = None
+    ) -> str:
+        held = all_of(role) if rights is None else rights
+        token = f"token-of-{role}-{subject}-{len(held)}-" + "x" * 20
         async with self.desk.engine.begin() as connection:
             await connection.execute(
                 insert(api_tokens),
@@ -123,10 +158,27 @@ class Site:
                     "name": f"{role} {subject}",
                     "role": role.value,
                     "subject": subject,
+                    "rights": write_rights(held),
                     "created_us": self.now_us(),
                 },
             )
         return token
+
+    async def execute(self, statement: str) -> None:
+        async with self.desk.engine.begin() as connection:
+            await connection.exec_driver_sql(statement)
+
+    async def rows(self, *names: str) -> dict[str, list[str]]:
+        """Every row of the database that is not about being logged in, or those of some tables."""
+        wanted = names or tuple(metadata.tables.keys() - ABOUT_LOGINS)
+        async with self.desk.engine.connect() as connection:
+            return {
+                name: sorted(
+                    str(tuple(row))
+                    for row in await connection.execute(select(metadata.tables[name]))
+                )
+                for name in wanted
+            }
 
     def now_us(self) -> int:
         return microseconds_of(self.desk.clock.now())

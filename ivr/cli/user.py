@@ -12,7 +12,7 @@ from ivr.cli import context
 
 if TYPE_CHECKING:
     from ivr.settings import Settings
-    from ivr.web.scope import Role
+    from ivr.web.scope import Right, Role
     from ivr.web.users import User
 
 app = typer.Typer(
@@ -21,9 +21,14 @@ app = typer.Typer(
 PASSWORD_BYTES_MAX = 1024
 DAYS_MAX = 3650
 
-RoleOption = Annotated[str, typer.Option(help="operator, client or caller")]
+ROLES = "operator, client, reseller, referrer or caller"
+RoleOption = Annotated[str, typer.Option(help=ROLES)]
+RightsOption = Annotated[
+    str | None,
+    typer.Option(help="A preset, such as viewer or finance; else all that its role may do."),
+]
 SubjectOption = Annotated[
-    str | None, typer.Option(help="Code of the client or account that it may see.")
+    str | None, typer.Option(help="Code of the client, reseller, referrer or account.")
 ]
 PasswordFile = Annotated[
     Path | None,
@@ -37,6 +42,7 @@ def add(
     login: str,
     role: RoleOption = "operator",
     subject: SubjectOption = None,
+    rights: RightsOption = None,
     password_file: PasswordFile = None,
     prompt: Ask = False,
     json: context.JsonFlag = False,
@@ -44,20 +50,25 @@ def add(
     """Add a user; without a password given, one is generated and printed once."""
     wanted = _role(role)
     password, generated = _password(login, password_file, prompt=prompt)
-    context.run(_add(context.settings(), login, password, wanted, subject))
+    held = _rights(wanted, rights)
+    context.run(_add(context.settings(), login, password, wanted, subject, held))
     _print(login, wanted, subject, password if generated else None, json=json)
 
 
 @app.command("list")
 def list_users(json: context.JsonFlag = False) -> None:
     """List users."""
+    from ivr.web.rights import name_of
+
     found = context.run(_list(context.settings()))
     if json:
         context.emit([_document(user) for user in found])
         return
     for user in found:
         state = "disabled" if user.disabled else ""
-        context.say(f"{user.login:<24} {user.role:<9} {user.subject or '-':<20} {state}".rstrip())
+        held = name_of(user.role, user.rights)
+        line = f"{user.login:<24} {user.role:<9} {user.subject or '-':<20} {held:<14} {state}"
+        context.say(line.rstrip())
 
 
 @app.command()
@@ -94,12 +105,14 @@ def token(
     name: str,
     role: RoleOption = "operator",
     subject: SubjectOption = None,
+    rights: RightsOption = None,
     days: Annotated[int | None, typer.Option(min=1, max=DAYS_MAX, help="Ends after.")] = None,
     json: context.JsonFlag = False,
 ) -> None:
     """Make a bearer token for the API; it is printed once."""
     wanted = _role(role)
-    secret = context.run(_token(context.settings(), name, wanted, subject, days))
+    held = _rights(wanted, rights)
+    secret = context.run(_token(context.settings(), name, wanted, subject, days, held))
     if json:
         context.emit({"name": name, "role": role, "subject": subject, "token": secret})
     else:
@@ -112,7 +125,13 @@ def _role(text: str) -> Role:
     try:
         return Role(text)
     except ValueError:
-        raise typer.BadParameter("write operator, client or caller", param_hint="--role") from None
+        raise typer.BadParameter(f"write {ROLES}", param_hint="--role") from None
+
+
+def _rights(role: Role, name: str | None) -> frozenset[Right]:
+    from ivr.web.rights import all_of, preset
+
+    return all_of(role) if name is None else preset(role, name)
 
 
 def _password(login: str, file: Path | None, *, prompt: bool) -> tuple[str, bool]:
@@ -147,6 +166,7 @@ def _document(user: User) -> dict[str, object]:
         "role": user.role.value,
         "subject": user.subject,
         "disabled": user.disabled,
+        "rights": sorted(right.value for right in user.rights),
     }
 
 
@@ -163,7 +183,12 @@ def _print(
 
 
 async def _add(
-    settings: Settings, login: str, password: str, role: Role, subject: str | None
+    settings: Settings,
+    login: str,
+    password: str,
+    role: Role,
+    subject: str | None,
+    rights: frozenset[Right],
 ) -> None:
     from billing.clock import SystemClock, microseconds_of
     from ivr.cli.database import database
@@ -177,6 +202,7 @@ async def _add(
             password_hash=hash_password(password),
             role=role,
             subject=subject,
+            rights=rights,
             now_us=microseconds_of(SystemClock().now()),
         )
 
@@ -208,7 +234,12 @@ async def _factor_off(settings: Settings, login: str) -> bool:
 
 
 async def _token(
-    settings: Settings, name: str, role: Role, subject: str | None, days: int | None
+    settings: Settings,
+    name: str,
+    role: Role,
+    subject: str | None,
+    days: int | None,
+    rights: frozenset[Right],
 ) -> str:
     from billing.clock import SystemClock
     from ivr.cli.database import database
@@ -216,5 +247,11 @@ async def _token(
 
     async with database(settings) as engine:
         return await add_token(
-            engine, name, role=role, subject=subject, days=days, clock=SystemClock()
+            engine,
+            name,
+            role=role,
+            subject=subject,
+            days=days,
+            rights=rights,
+            clock=SystemClock(),
         )

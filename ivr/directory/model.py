@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from billing.domain.agreements import Referrer, shares_at
+from billing.domain.agreements import REFERRER, Referrer, shares_at
 from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff
 from billing.errors import UnknownTariff
@@ -140,6 +140,15 @@ class Directory:
     def client(self, code: str) -> Client:
         """Return a client; a DID's client exists by constraint."""
         return self.clients[code]
+
+    def clients_of(self, kind: str, account: str) -> frozenset[str]:
+        """Name the clients whose agreement names a reseller or referrer, by their code."""
+        return frozenset(
+            client.code
+            for client in self.clients.values()
+            if any((share.kind, share.account) == (kind, account) for share in client.shares)
+            or (kind == REFERRER and any(each.account == account for each in client.referrers))
+        )
 
     def tariff(self, name: str) -> TariffVersion:
         """Return the version in force; `standard@2` is that version for ever.

@@ -29,8 +29,8 @@ from ivr.web.errors import answer_errors
 from ivr.web.guard import Page, add_pages
 from ivr.web.health import add_health, count_requests
 from ivr.web.portal import calls as portal_calls
+from ivr.web.portal import partner, report
 from ivr.web.portal import payouts as portal_payouts
-from ivr.web.portal import report
 from ivr.web.security import add_headers
 from ivr.web.settings import factor as settings_factor
 from ivr.web.settings import home as settings_home
@@ -64,6 +64,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *payouts.PAGES,
     *portal_payouts.PAGES,
     *report.PAGES,
+    *partner.PAGES,
     *reports.PAGES,
     *portal_calls.PAGES,
     *ACCOUNT_PAGES,

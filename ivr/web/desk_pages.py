@@ -23,7 +23,7 @@ from ivr.web.queries.desk import (
     list_messages,
     mark_heard,
 )
-from ivr.web.scope import CLIENTS, OPERATORS, Role, Scope, Who
+from ivr.web.scope import CLIENTS, OPERATORS, Right, Role, Scope, Who
 from ivr.web.state import web_of
 
 LISTED_MAX: Final = 100
@@ -145,18 +145,26 @@ async def listen(request: web.Request, who: Who) -> web.StreamResponse:
 def _pages(home: str, roles: frozenset[Role]) -> tuple[Page, ...]:
     return (
         Page(method="GET", path=f"{home}/desk", roles=roles, handler=show),
-        Page(method="POST", path=f"{home}/desk/agents", roles=roles, handler=change_agent),
+        Page(
+            method="POST",
+            path=f"{home}/desk/agents",
+            roles=roles,
+            handler=change_agent,
+            right=Right.CALLS,
+        ),
         Page(
             method="POST",
             path=f"{home}/desk/callbacks/{CALLBACK_PATH}/cancel",
             roles=roles,
             handler=cancel,
+            right=Right.CALLS,
         ),
         Page(
             method="GET",
             path=f"{home}/calls/{CALL_PATH}/sound/{KIND_PATH}",
             roles=roles,
             handler=listen,
+            right=Right.CALLS,
         ),
     )
 

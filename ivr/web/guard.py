@@ -44,7 +44,7 @@ class Page:
     path: str
     roles: frozenset[Role]
     handler: PageHandler
-    # What an operator needs beyond its role; other roles act on their own things only.
+    # What a login needs beyond its role; callers need nothing more.
     right: Right | None = None
     # A form that may bring a file along, and how large it may be; other forms bring none.
     upload_bytes_max: int | None = None
@@ -59,30 +59,37 @@ class Page:
 
 
 def add_pages(app: web.Application, pages: tuple[Page, ...]) -> None:
-    """Register pages, each behind the gate."""
+    """Register pages, each behind the gate; roles may share an address and see their own page."""
+    shared: dict[tuple[str, str], list[Page]] = {}
     for page in pages:
-        if page.method == "GET":
-            app.router.add_get(page.path, _guarded(page))
+        shared.setdefault((page.method, page.path), []).append(page)
+    for (method, path), found in shared.items():
+        if method == "GET":
+            app.router.add_get(path, _guarded(tuple(found)))
         else:
-            app.router.add_route(page.method, page.path, _guarded(page))
+            app.router.add_route(method, path, _guarded(tuple(found)))
 
 
-def _guarded(page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _guarded(pages: tuple[Page, ...]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         session = await current_session(request)
         if session is None:
             raise _to_login(request)
         who = Who(
             login=session.login,
-            scope=session.scope,
+            scope=web_of(request).scoped(session.scope),
             address=address_of(request),
             csrf=session.csrf,
             session=session.token_hash,
             by_pin=session.by_pin,
+            rights=session.rights,
         )
         request[WHO] = who
-        if not page.admits(who):
+        page = next((each for each in pages if each.admits(who)), None)
+        if page is None:
             raise Refusal("forbidden", "Your login is not made for this page.")
+        if page.right is not None and not who.may(page.right):
+            raise Refusal("forbidden", f"Your login lacks the right to do this: {page.right}.")
         if page.upload_bytes_max is not None:
             request = request.clone(client_max_size=page.upload_bytes_max)
             request[UPLOAD] = True
@@ -176,6 +183,10 @@ def _to_login(request: web.Request) -> web.HTTPException | Refusal:
     return web.HTTPSeeOther(f"/?next={quote(request.path_qs, safe='')}")
 
 
+def _nobody(_right: str) -> bool:
+    return False
+
+
 def render(
     request: web.Request,
     name: str,
@@ -186,6 +197,13 @@ def render(
 ) -> web.Response:
     """Render a page for a visitor."""
     text = web_of(request).templates.render(
-        name, {"who": who, "path": request.path, "here": request.path_qs, **values}
+        name,
+        {
+            "who": who,
+            "may": who.may if who else _nobody,
+            "path": request.path,
+            "here": request.path_qs,
+            **values,
+        },
     )
     return web.Response(text=text, content_type="text/html", status=status)

@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ivr.web.scope import Role
+from ivr.web.scope import Right, Role, Who
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One entry; it is current on its own page and on those below it."""
+    """One entry; it is current on its own page and on those below it.
+
+    A login without its `right` does not see it.
+    """
 
     path: str
     title: str
+    right: Right | None = None
 
     def leads_to(self, path: str, *, home: str) -> bool:
         """Tell whether the visitor is there; everything lies below a home, so that one is exact."""
@@ -29,8 +33,14 @@ class Group:
     links: tuple[Link, ...]
 
 
-def _group(title: str, *links: tuple[str, str]) -> Group:
-    return Group(title=title, links=tuple(Link(path=path, title=name) for path, name in links))
+def _group(title: str, *links: tuple[str, str] | Link) -> Group:
+    made = (link if isinstance(link, Link) else Link(path=link[0], title=link[1]) for link in links)
+    return Group(title=title, links=tuple(made))
+
+
+def links_of(group: Group, who: Who) -> tuple[Link, ...]:
+    """Return the links of a group that a login may use."""
+    return tuple(link for link in group.links if link.right is None or who.may(link.right))
 
 
 MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
@@ -78,6 +88,8 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             ("/portal/webhooks", "Webhooks"),
         ),
     ),
+    Role.RESELLER: (_group("", ("/portal", "Clients"), ("/portal/calls", "Calls")),),
+    Role.REFERRER: (_group("", ("/portal", "Clients")),),
     Role.CALLER: (
         _group("", ("/account", "Overview"), ("/account/calls", "Calls")),
         _group(

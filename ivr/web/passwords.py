@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from billing.errors import BillingError, InvalidInput
+from ivr.web.common_passwords import is_common
 
 PASSWORD_LENGTH_MIN: Final = 12
 PASSWORD_LENGTH_MAX: Final = 128
@@ -47,7 +48,7 @@ def check_strength(password: str, *, login: str) -> None:
     """Refuse what is guessed at once.
 
     Raises:
-        InvalidInput: too short, too long, or made of the login.
+        InvalidInput: too short, too long, made of the login, or one that everybody tries first.
 
     """
     if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
@@ -56,6 +57,20 @@ def check_strength(password: str, *, login: str) -> None:
         )
     if login.lower() in password.lower() or len(set(password)) < PASSWORD_LENGTH_MIN // 2:
         raise InvalidInput(reason="the password is too easy to guess")
+    refuse_common(password)
+
+
+def refuse_common(password: str) -> None:
+    """Refuse what everybody tries first, however it is dressed up.
+
+    Raises:
+        InvalidInput: it is one of those.
+
+    """
+    if is_common(password):
+        raise InvalidInput(
+            reason="the password is too easy to guess: it is made of words that everybody tries"
+        )
 
 
 def hash_password(password: str) -> str:

@@ -24,7 +24,7 @@ from ivr.web.fields import Code, PageInput
 from ivr.web.forms import attempt, read_sent
 from ivr.web.guard import Page, render, uploaded
 from ivr.web.problems import Refusal
-from ivr.web.scope import CLIENTS, OPERATORS, Role, Scope, Who
+from ivr.web.scope import CLIENTS, OPERATORS, Right, Role, Scope, Who
 from ivr.web.state import web_of
 
 Language = Literal["en", "de", "es", "ru"]
@@ -208,10 +208,11 @@ def _pages(home: str, roles: frozenset[Role]) -> tuple[Page, ...]:
             path=path,
             roles=roles,
             handler=add,
+            right=Right.LINES,
             upload_bytes_max=UPLOAD_BYTES_MAX + FORM_BYTES,
         ),
-        Page(method="POST", path=f"{path}/delete", roles=roles, handler=drop),
-        Page(method="POST", path=f"{path}/use", roles=roles, handler=use),
+        Page(method="POST", path=f"{path}/delete", roles=roles, handler=drop, right=Right.LINES),
+        Page(method="POST", path=f"{path}/use", roles=roles, handler=use, right=Right.LINES),
         Page(method="GET", path=f"{path}/sound/{SOUND_PATH}", roles=roles, handler=listen),
     )
 

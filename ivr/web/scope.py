@@ -2,12 +2,17 @@
 
 operator   everything
 client     calls on its own DIDs, its own revenue; no balances of callers
+reseller   the same of the clients under it: those whose split names it
+referrer   its own commissions; no calls
 caller     its own account and calls; not how the money was shared
+
+A `Right` is what a login may do beyond looking. Callers need none: what they do is about their own
+account alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -22,11 +27,13 @@ class Role(StrEnum):
 
     OPERATOR = "operator"
     CLIENT = "client"
+    RESELLER = "reseller"
+    REFERRER = "referrer"
     CALLER = "caller"
 
 
 class Right(StrEnum):
-    """What operators may be allowed to do beyond looking; each form of /admin names one."""
+    """What a login may be allowed to do beyond looking; each form of /admin names one."""
 
     CALLS = "calls"  # hang up, listen in, extend, the desk
     ACCOUNTS = "accounts"  # open, block, phones, PINs, plans
@@ -38,16 +45,28 @@ class Right(StrEnum):
 EVERYBODY: Final = frozenset(Role)
 OPERATORS: Final = frozenset({Role.OPERATOR})
 CLIENTS: Final = frozenset({Role.CLIENT})
+RESELLERS: Final = frozenset({Role.RESELLER})
+REFERRERS: Final = frozenset({Role.REFERRER})
 CALLERS: Final = frozenset({Role.CALLER})
-HOMES: Final = {Role.OPERATOR: "/admin", Role.CLIENT: "/portal", Role.CALLER: "/account"}
+HOMES: Final = {
+    Role.OPERATOR: "/admin",
+    Role.CLIENT: "/portal",
+    Role.RESELLER: "/portal",
+    Role.REFERRER: "/portal",
+    Role.CALLER: "/account",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The rows that somebody may see; `subject` is the code of the client or the account."""
+    """The rows that somebody may see; `subject` is the code of the client, party or account.
+
+    `under` are the clients that a reseller or referrer has to do with, as of this request.
+    """
 
     role: Role
     subject: str | None
+    under: frozenset[str] = frozenset()
 
     def calls(self) -> ColumnElement[bool]:
         """Write the condition on rows of `calls`."""
@@ -56,6 +75,8 @@ class Scope:
                 return true()
             case Role.CLIENT if self.subject:
                 return calls.c.client == self.subject
+            case Role.RESELLER if self.under:
+                return calls.c.client.in_(sorted(self.under))
             case Role.CALLER if self.subject:
                 return calls.c.account == self.subject
             case _:
@@ -68,23 +89,32 @@ class Scope:
                 return True
             case Role.CLIENT if self.subject:
                 return call.client == self.subject
+            case Role.RESELLER:
+                return call.client in self.under
             case Role.CALLER if self.subject:
                 return call.account == self.subject
             case _:
                 return False
 
     def client(self, wanted: str | None) -> str | None:
-        """Return the client that a report is about: a client gets its own, whatever it asks for."""
+        """Return the client that a report is about: a client gets its own, whatever it asks for.
+
+        Raises:
+            NotYours: a reseller names none of its own, or others ask at all.
+
+        """
         if self.role is Role.OPERATOR:
             return wanted
         if self.role is Role.CLIENT and self.subject:
             return self.subject
+        if self.role is Role.RESELLER and wanted in self.under:
+            return wanted
         raise NotYours
 
     @property
     def sees_balances(self) -> bool:
-        """Balances of callers are not the client's business."""
-        return self.role is not Role.CLIENT
+        """Balances of callers are nobody's business but the provider's and their own."""
+        return self.role in {Role.OPERATOR, Role.CALLER}
 
     @property
     def sees_split(self) -> bool:
@@ -107,6 +137,11 @@ class Who:
     session: str
     # A caller who proved itself with account and PIN, not with a login and its password.
     by_pin: bool = False
+    rights: frozenset[Right] = field(default=frozenset())
+
+    def may(self, right: Right | str) -> bool:
+        """Tell whether the visitor holds a right; callers need none."""
+        return self.role is Role.CALLER or right in self.rights
 
     @property
     def role(self) -> Role:

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.clock import MICROSECONDS, Clock, microseconds_of
 from billing.storage.writer import GroupWriter
 from ivr.tables import users, web_sessions
-from ivr.web.scope import Role, Scope
+from ivr.web.rights import read_rights
+from ivr.web.scope import Right, Role, Scope
 from ivr.web.users import User
 
 LIFE_SECONDS: Final = 12 * 3600
@@ -49,6 +50,7 @@ class Session:
     login: str
     scope: Scope
     seen_us: int
+    rights: frozenset[Right] = frozenset()
     by_pin: bool = False
 
 
@@ -101,7 +103,7 @@ class Sessions:
             return None
         now_us = self._now_us()
         query = (
-            select(web_sessions, users.c.login, users.c.role, users.c.subject)
+            select(web_sessions, users.c.login, users.c.role, users.c.subject, users.c.rights)
             .join(users, users.c.id == web_sessions.c.user_id)
             .where(
                 web_sessions.c.token_hash == hash_token(token),
@@ -118,6 +120,7 @@ class Sessions:
             login=row.login,
             scope=Scope(role=Role(row.role), subject=row.subject),
             seen_us=row.seen_us,
+            rights=read_rights(row.rights),
         )
 
     async def seen(self, session: Session) -> None:

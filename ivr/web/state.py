@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -29,7 +29,7 @@ from ivr.web.live import LiveCalls, LiveControl
 from ivr.web.login_tries import LoginTries
 from ivr.web.passwords import PasswordChecks
 from ivr.web.pin_sessions import PinSessions
-from ivr.web.scope import Who
+from ivr.web.scope import Role, Scope, Who
 from ivr.web.sessions import Sessions
 from ivr.web.templating import Templates
 
@@ -119,6 +119,12 @@ class Web:
         finally:
             self._reads.release()
 
+    def scoped(self, scope: Scope) -> Scope:
+        """Say which clients a reseller or referrer has to do with, by their agreements of now."""
+        if scope.role not in {Role.RESELLER, Role.REFERRER} or not scope.subject:
+            return scope
+        return replace(scope, under=self.deps.directory().clients_of(scope.role, scope.subject))
+
     async def note(
         self, who: Who, action: str, subject: str, *, before: str = "", after: str = ""
     ) -> None:
@@ -133,6 +139,8 @@ class Web:
                 "subject": subject,
                 "before": before[:NOTE_MAX] or None,
                 "after": after[:NOTE_MAX] or None,
+                "company": None if who.role is Role.OPERATOR else who.scope.subject,
+                "role": who.role.value,
             },
         )
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ivr.web import words
 from ivr.web.language import gettext, ngettext
-from ivr.web.navigation import MENUS
+from ivr.web.navigation import MENUS, links_of
 
 FOLDER: Final = Path(__file__).parent
 CONTENT_TYPES: Final = {
@@ -74,6 +74,7 @@ class Templates:
         self._environment.filters.update(words.FILTERS)
         self._environment.globals["asset"] = self.asset
         self._environment.globals["menus"] = MENUS
+        self._environment.globals["links_of"] = links_of
 
     def asset(self, name: str) -> str:
         """Return the address of a static file."""

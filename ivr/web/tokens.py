@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,8 @@ from billing.errors import InvalidInput
 from billing.storage.engine import for_writing
 from ivr import secrets as secret_files
 from ivr.tables import api_tokens
-from ivr.web.scope import Role, Scope
+from ivr.web.rights import all_of, read_rights, write_rights
+from ivr.web.scope import Right, Role, Scope
 from ivr.web.sessions import hash_token
 from ivr.web.users import check_subject
 
@@ -25,6 +27,15 @@ CLI_TOKEN_FILE: Final = "cli.token"  # noqa: S105 - the name of a file
 CLI_LOGIN: Final = "command line"
 NAME: Final = re.compile(r"[A-Za-z0-9_.@+-]{1,64}", re.ASCII)
 BEARER: Final = re.compile(r"[Bb]earer +([A-Za-z0-9._~+/=-]{16,200})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token that is in force: what it is called, whose rows it sees, what it may do."""
+
+    name: str
+    scope: Scope
+    rights: frozenset[Right]
 
 
 def make_cli_token(state_dir: Path) -> str:
@@ -53,8 +64,10 @@ async def add_token(
     subject: str | None,
     days: int | None,
     clock: Clock,
+    rights: frozenset[Right] | None = None,
+    created_by: str | None = None,
 ) -> str:
-    """Make a token for a program; only its hash is kept.
+    """Make a token for a program; only its hash is kept. Without rights named it has all.
 
     Raises:
         InvalidInput: no name, or a subject that does not fit the role.
@@ -74,6 +87,8 @@ async def add_token(
                     "name": name,
                     "role": role.value,
                     "subject": subject,
+                    "rights": write_rights(all_of(role) if rights is None else rights),
+                    "created_by": created_by,
                     "created_us": microseconds_of(now),
                     "expires_us": microseconds_of(now + timedelta(days=days)) if days else None,
                 },
@@ -83,9 +98,7 @@ async def add_token(
     return token
 
 
-async def find_token(
-    connection: AsyncConnection, token: str, *, now_us: int
-) -> tuple[str, Scope] | None:
+async def find_token(connection: AsyncConnection, token: str, *, now_us: int) -> Token | None:
     """Find whose token it is; None when it is unknown, expired or revoked."""
     query = select(api_tokens).where(
         api_tokens.c.token_hash == hash_token(token),
@@ -95,4 +108,8 @@ async def find_token(
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None
-    return row.name, Scope(role=Role(row.role), subject=row.subject)
+    return Token(
+        name=row.name,
+        scope=Scope(role=Role(row.role), subject=row.subject),
+        rights=read_rights(row.rights),
+    )

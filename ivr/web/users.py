@@ -14,7 +14,9 @@ from billing.errors import InvalidInput, NotFound, Refused
 from billing.storage.engine import for_writing
 from billing.storage.tables import accounts, clients
 from ivr.tables import users, web_sessions
-from ivr.web.scope import Role
+from ivr.web.parties import party_exists
+from ivr.web.rights import all_of, read_rights, write_rights
+from ivr.web.scope import Right, Role
 
 LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9_.@+-]{1,63}", re.ASCII)
 
@@ -43,6 +45,8 @@ class User:
     subject: str | None
     disabled: bool
     password_hash: str
+    rights: frozenset[Right]
+    must_change: bool
 
 
 async def find_user(connection: AsyncConnection, login: str) -> User | None:
@@ -71,8 +75,10 @@ async def add_user(
     role: Role,
     subject: str | None,
     now_us: int,
+    rights: frozenset[Right] | None = None,
+    must_change: bool = False,
 ) -> None:
-    """Add a user; its subject must exist.
+    """Add a user; its subject must exist. Without rights named it has all of its role.
 
     Raises:
         InvalidInput: a login of strange characters, or a subject that does not fit the role.
@@ -92,6 +98,8 @@ async def add_user(
                     "password_hash": password_hash,
                     "role": role.value,
                     "subject": subject,
+                    "rights": write_rights(all_of(role) if rights is None else rights),
+                    "must_change": must_change,
                     "created_us": now_us,
                 },
             )
@@ -166,6 +174,10 @@ async def check_subject(connection: AsyncConnection, role: Role, subject: str | 
             raise InvalidInput(reason="an operator has no subject")
         case _, None:
             raise InvalidInput(reason=f"a {role} needs the code of its {_noun(role)} as subject")
+        case ((Role.RESELLER | Role.REFERRER), str(code)):
+            if not await party_exists(connection, role, code):
+                raise InvalidInput(reason=f"no client's agreement names a {role} {code!r}")
+            return
         case Role.CLIENT, _:
             query = select(clients.c.code).where(clients.c.code == subject)
         case _:
@@ -177,7 +189,7 @@ async def check_subject(connection: AsyncConnection, role: Role, subject: str | 
 
 
 def _noun(role: Role) -> str:
-    return "client" if role is Role.CLIENT else "account"
+    return "account" if role is Role.CALLER else role.value
 
 
 def _user(row: Row[Any]) -> User:  # Any: a row of many column types
@@ -188,4 +200,6 @@ def _user(row: Row[Any]) -> User:  # Any: a row of many column types
         subject=row.subject,
         disabled=bool(row.disabled),
         password_hash=row.password_hash,
+        rights=read_rights(row.rights),
+        must_change=bool(row.must_change),
     )

@@ -21,7 +21,7 @@ from ivr.web.lists import first_link, next_link
 from ivr.web.problems import messages
 from ivr.web.queries.accounts import find_account, has_pin, phones_of, top_up_amount
 from ivr.web.queries.calls import CallFilter, list_calls
-from ivr.web.scope import OPERATORS, Who
+from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import web_of
 
 PRESETS: Final = ("10", "20", "50", "100")
@@ -138,11 +138,13 @@ PAGES: Final = (
         path=f"/admin/accounts/{ACCOUNT_PATH}/topups",
         roles=OPERATORS,
         handler=top_up,
+        right=Right.MONEY,
     ),
     Page(
         method="POST",
         path=f"/admin/accounts/{ACCOUNT_PATH}/status",
         roles=OPERATORS,
         handler=set_status,
+        right=Right.ACCOUNTS,
     ),
 )

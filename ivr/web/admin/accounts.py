@@ -27,7 +27,7 @@ from ivr.web.guard import Page, read_form, render
 from ivr.web.lists import first_link, next_link, read_filter
 from ivr.web.problems import messages, problem_of
 from ivr.web.queries.accounts import AccountFilter, list_accounts
-from ivr.web.scope import OPERATORS, Who
+from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import Web, web_of
 
 
@@ -162,5 +162,7 @@ def _without_pin(typed: dict[str, str]) -> dict[str, Any]:  # Any: what the temp
 PAGES: Final = (
     Page(method="GET", path="/admin/accounts", roles=OPERATORS, handler=show),
     Page(method="GET", path="/admin/new-account", roles=OPERATORS, handler=new),
-    Page(method="POST", path="/admin/new-account", roles=OPERATORS, handler=add),
+    Page(
+        method="POST", path="/admin/new-account", roles=OPERATORS, handler=add, right=Right.ACCOUNTS
+    ),
 )

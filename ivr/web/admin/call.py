@@ -14,7 +14,7 @@ from ivr.web.call_pages import CALL_PATH, detail_page
 from ivr.web.fields import Line, PageInput, TopUpAmount
 from ivr.web.forms import FormKey, attempt, new_key, read_sent
 from ivr.web.guard import Page
-from ivr.web.scope import OPERATORS, Who
+from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import web_of
 
 
@@ -77,5 +77,11 @@ async def refund(request: web.Request, who: Who) -> web.StreamResponse:
 
 PAGES: Final = (
     Page(method="GET", path=f"/admin/calls/{CALL_PATH}", roles=OPERATORS, handler=show),
-    Page(method="POST", path=f"/admin/calls/{CALL_PATH}/refunds", roles=OPERATORS, handler=refund),
+    Page(
+        method="POST",
+        path=f"/admin/calls/{CALL_PATH}/refunds",
+        roles=OPERATORS,
+        handler=refund,
+        right=Right.MONEY,
+    ),
 )

@@ -28,7 +28,7 @@ from ivr.web.grid import Grid
 from ivr.web.guard import Page, read_query, render
 from ivr.web.lists import first_link, next_link, read_filter
 from ivr.web.problems import Refusal
-from ivr.web.scope import OPERATORS, Who
+from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import Web, web_of
 
 Number = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$")]
@@ -254,6 +254,18 @@ PAGES: Final = (
     Page(method="GET", path="/admin/invoices", roles=OPERATORS, handler=show),
     Page(method="GET", path="/admin/invoice", roles=OPERATORS, handler=show_one),
     Page(method="GET", path="/admin/invoice.pdf", roles=OPERATORS, handler=pdf),
-    Page(method="POST", path="/admin/invoice/payments", roles=OPERATORS, handler=pay),
-    Page(method="POST", path="/admin/invoice/credits", roles=OPERATORS, handler=credit),
+    Page(
+        method="POST",
+        path="/admin/invoice/payments",
+        roles=OPERATORS,
+        handler=pay,
+        right=Right.MONEY,
+    ),
+    Page(
+        method="POST",
+        path="/admin/invoice/credits",
+        roles=OPERATORS,
+        handler=credit,
+        right=Right.MONEY,
+    ),
 )

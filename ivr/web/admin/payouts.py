@@ -15,7 +15,7 @@ from ivr.web.fields import PAGE_SIZE, OptionalLine, PageInput, read_cursor, writ
 from ivr.web.forms import attempt, read_sent
 from ivr.web.guard import Page, render
 from ivr.web.lists import first_link, next_link, read_filter
-from ivr.web.scope import OPERATORS, Who
+from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import Web, web_of
 
 
@@ -85,5 +85,5 @@ async def decide(request: web.Request, who: Who) -> web.StreamResponse:
 
 PAGES: Final = (
     Page(method="GET", path="/admin/payouts", roles=OPERATORS, handler=show),
-    Page(method="POST", path="/admin/payouts", roles=OPERATORS, handler=decide),
+    Page(method="POST", path="/admin/payouts", roles=OPERATORS, handler=decide, right=Right.MONEY),
 )

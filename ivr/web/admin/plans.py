@@ -17,7 +17,7 @@ from ivr.web.grid import Grid
 from ivr.web.guard import Page, render
 from ivr.web.lists import first_link, next_link
 from ivr.web.queries.plans import left_words, list_plans
-from ivr.web.scope import OPERATORS, Who
+from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import web_of
 
 
@@ -112,5 +112,7 @@ async def subscribe(request: web.Request, who: Who) -> web.StreamResponse:
 
 PAGES: Final = (
     Page(method="GET", path="/admin/plans", roles=OPERATORS, handler=show),
-    Page(method="POST", path="/admin/plans", roles=OPERATORS, handler=subscribe),
+    Page(
+        method="POST", path="/admin/plans", roles=OPERATORS, handler=subscribe, right=Right.ACCOUNTS
+    ),
 )

@@ -18,7 +18,7 @@ from ivr.web.admin.accounts import currencies
 from ivr.web.fields import Code, Line, OptionalDay, OptionalLine, PageInput, TopUpAmount
 from ivr.web.forms import FormKey, attempt, new_key, read_sent
 from ivr.web.guard import Page, render
-from ivr.web.scope import OPERATORS, Who
+from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import web_of
 
 COUNT_MAX: Final = 10_000
@@ -161,7 +161,21 @@ async def redeem(request: web.Request, who: Who) -> web.StreamResponse:
 
 PAGES: Final = (
     Page(method="GET", path="/admin/vouchers", roles=OPERATORS, handler=show),
-    Page(method="POST", path="/admin/vouchers", roles=OPERATORS, handler=generate),
-    Page(method="POST", path="/admin/vouchers/disable", roles=OPERATORS, handler=disable),
-    Page(method="POST", path="/admin/vouchers/redeem", roles=OPERATORS, handler=redeem),
+    Page(
+        method="POST", path="/admin/vouchers", roles=OPERATORS, handler=generate, right=Right.MONEY
+    ),
+    Page(
+        method="POST",
+        path="/admin/vouchers/disable",
+        roles=OPERATORS,
+        handler=disable,
+        right=Right.MONEY,
+    ),
+    Page(
+        method="POST",
+        path="/admin/vouchers/redeem",
+        roles=OPERATORS,
+        handler=redeem,
+        right=Right.MONEY,
+    ),
 )

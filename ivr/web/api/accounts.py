@@ -15,7 +15,7 @@ from ivr.web.api.places import ACCOUNT
 from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.queries import accounts as queries
-from ivr.web.scope import CALLERS, OPERATORS
+from ivr.web.scope import CALLERS, OPERATORS, Right
 
 
 async def list_accounts(ask: Ask) -> Answer:
@@ -171,6 +171,7 @@ OPERATIONS: Final = (
         summary="Open an account",
         roles=OPERATORS,
         handler=add_account,
+        right=Right.ACCOUNTS,
         body=models.NewAccount,
         answer=models.Account,
         statuses=(201,),
@@ -193,6 +194,7 @@ OPERATIONS: Final = (
         summary="Add money to an account, once per key",
         roles=OPERATORS,
         handler=top_up,
+        right=Right.MONEY,
         body=models.TopUp,
         answer=models.ToppedUp,
         statuses=(201, 200),

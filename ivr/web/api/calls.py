@@ -17,7 +17,7 @@ from ivr.web.explain import explain
 from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.queries import calls as queries
-from ivr.web.scope import EVERYBODY, OPERATORS, Scope
+from ivr.web.scope import EVERYBODY, OPERATORS, Right, Scope
 
 log = structlog.get_logger()
 
@@ -207,6 +207,7 @@ OPERATIONS: Final = (
         summary="Give money back for a call, once per key: by all parties, or by goodwill",
         roles=OPERATORS,
         handler=refund,
+        right=Right.MONEY,
         body=models.NewRefund,
         answer=models.Refund,
         statuses=(201, 200),
@@ -229,6 +230,7 @@ OPERATIONS: Final = (
         summary="End a live call",
         roles=OPERATORS,
         handler=hang_up,
+        right=Right.CALLS,
         answer=models.HangUpAsked,
         statuses=(202,),
         problems=("not_found", "switch_unavailable"),

@@ -18,6 +18,7 @@ from ivr.web.fields import Input
 from ivr.web.guard import read_query
 from ivr.web.limits import network
 from ivr.web.problems import Refusal
+from ivr.web.rights import ALL
 from ivr.web.scope import Right, Role, Scope, Who
 from ivr.web.security import address_of
 from ivr.web.state import Web, web_of
@@ -76,7 +77,7 @@ class Operation:
     body: type[Input] | None = None
     statuses: tuple[int, ...] = (200,)
     needs_key: bool = False
-    # What an operator needs beyond its role.
+    # What a token needs beyond its role; those of callers need nothing more.
     right: Right | None = None
     # Larger bodies than pages send; None: as everywhere.
     bytes_max: int | None = None
@@ -105,6 +106,8 @@ def guarded(operation: Operation) -> Callable[[web.Request], Awaitable[web.Strea
         who = await _identify(request)
         if who.role not in operation.roles:
             raise Refusal("forbidden", "The token is not made for this.")
+        if operation.right is not None and not who.may(operation.right):
+            raise Refusal("forbidden", f"The token lacks the scope {operation.right}.")
         if operation.bytes_max is not None:
             request = request.clone(client_max_size=operation.bytes_max)
         ask = Ask(
@@ -134,7 +137,7 @@ async def _identify(request: web.Request) -> Who:
         raise _unauthenticated("Send a token: Authorization: Bearer ...")
     if is_cli(token, running.deps.cli_token):
         scope = Scope(role=Role.OPERATOR, subject=None)
-        return Who(login=CLI_LOGIN, scope=scope, address=address, csrf="", session="")
+        return Who(login=CLI_LOGIN, scope=scope, address=address, csrf="", session="", rights=ALL)
     async with running.reading() as connection:
         found = await find_token(connection, token, now_us=running.now_us())
     if found is None:
@@ -144,7 +147,14 @@ async def _identify(request: web.Request) -> Who:
                 "too_many_tries", "Wrong tokens only.", headers={"Retry-After": str(wait)}
             )
         raise _unauthenticated("The token is unknown, expired or revoked.")
-    return Who(login=found[0], scope=found[1], address=address, csrf="", session="")
+    return Who(
+        login=found.name,
+        scope=running.scoped(found.scope),
+        address=address,
+        csrf="",
+        session="",
+        rights=found.rights,
+    )
 
 
 def _unauthenticated(detail: str) -> Refusal:

@@ -17,7 +17,7 @@ from ivr.web.api import usage_models as models
 from ivr.web.api.gate import Answer, Ask, Operation
 from ivr.web.api.places import SUBSCRIPTION
 from ivr.web.problems import Refusal
-from ivr.web.scope import CALLERS, OPERATORS, NotYours, Role
+from ivr.web.scope import CALLERS, OPERATORS, NotYours, Right, Role
 
 
 async def record(ask: Ask) -> Answer:
@@ -195,6 +195,7 @@ OPERATIONS: Final = (
         summary="Record one or many metering events, each once",
         roles=OPERATORS | CALLERS,
         handler=record,
+        right=Right.ACCOUNTS,
         body=models.UsageBatch,
         answer=models.UsageAnswers,
         bytes_max=8 * 1024 * 1024,

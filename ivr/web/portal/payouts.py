@@ -21,7 +21,7 @@ from ivr.web.grid import Grid
 from ivr.web.guard import Page, render
 from ivr.web.lists import read_filter
 from ivr.web.portal.report import PeriodForm, periods
-from ivr.web.scope import CLIENTS, NotYours, Who
+from ivr.web.scope import CLIENTS, NotYours, Right, Who
 from ivr.web.state import web_of
 from ivr.web.words import KINDS
 
@@ -140,5 +140,5 @@ async def ask(request: web.Request, who: Who) -> web.StreamResponse:
 
 PAGES: Final = (
     Page(method="GET", path="/portal/payouts", roles=CLIENTS, handler=show),
-    Page(method="POST", path="/portal/payouts", roles=CLIENTS, handler=ask),
+    Page(method="POST", path="/portal/payouts", roles=CLIENTS, handler=ask, right=Right.MONEY),
 )

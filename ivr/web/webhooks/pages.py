@@ -12,7 +12,7 @@ from ivr.web.fields import Code, PageInput
 from ivr.web.forms import attempt, read_sent
 from ivr.web.guard import Page, render
 from ivr.web.problems import Refusal
-from ivr.web.scope import CLIENTS, OPERATORS, Role, Who
+from ivr.web.scope import CLIENTS, OPERATORS, Right, Role, Who
 from ivr.web.state import web_of
 from ivr.web.webhooks import outbox
 from ivr.web.webhooks.outbox import URL_MAX, Webhook
@@ -148,9 +148,9 @@ def _pages(home: str, roles: frozenset[Role]) -> tuple[Page, ...]:
     path = f"{home}/webhooks"
     return (
         Page(method="GET", path=path, roles=roles, handler=show),
-        Page(method="POST", path=path, roles=roles, handler=add),
-        Page(method="POST", path=f"{path}/change", roles=roles, handler=change),
-        Page(method="POST", path=f"{path}/replay", roles=roles, handler=replay),
+        Page(method="POST", path=path, roles=roles, handler=add, right=Right.LINES),
+        Page(method="POST", path=f"{path}/change", roles=roles, handler=change, right=Right.LINES),
+        Page(method="POST", path=f"{path}/replay", roles=roles, handler=replay, right=Right.LINES),
     )
 
 

@@ -11,7 +11,13 @@ from ivr.web.app import PAGES
 from ivr.web.scope import Role
 from tests.site import Site, browser, log_in
 
-LOGINS = {Role.OPERATOR: "olga", Role.CLIENT: "acme", Role.CALLER: "alice"}
+LOGINS = {
+    Role.OPERATOR: "olga",
+    Role.CLIENT: "acme",
+    Role.RESELLER: "topco",
+    Role.REFERRER: "rolf",
+    Role.CALLER: "alice",
+}
 INLINE = re.compile(
     r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=|javascript:", re.IGNORECASE
 )
@@ -22,6 +28,7 @@ OUTSIDE = re.compile(r"(?:src|href|action)=\"(?:https?:)?//")
 async def test_no_page_holds_inline_code_or_outside_addresses(
     site: Site, server: TestServer, role: Role
 ):
+    await site.parties()
     call_id = await site.call(review=True)
     await site.sound(call_id)
     await site.own_prompt("acme", "secret")

@@ -43,9 +43,10 @@ async def test_a_generated_password_is_printed_once_and_opens_the_door(site: Sit
     assert answer.headers["Location"] == "/portal"
     assert user["password"] not in listed.stdout
     assert user["password"].encode() not in (tmp_path / "talkmeter.db").read_bytes()
-    assert {"login": "rita", "role": "client", "subject": "acme", "disabled": False} in json.loads(
-        listed.stdout
-    )
+    assert {
+        "login": "rita", "role": "client", "subject": "acme", "disabled": False,
+        "rights": ["calls", "lines", "money", "users"],
+    } in json.loads(listed.stdout)  # fmt: skip
 
 
 async def test_a_password_comes_from_stdin_or_a_file_and_replaces_the_old_one(
@@ -98,9 +99,12 @@ async def test_a_second_factor_is_switched_off_for_who_lost_the_phone(site: Site
     [
         (("add", "olga"), "", 1, "exists already"),
         (("add", "Bad Login"), "", 1, "a login is 2 to 64"),
-        (("add", "x1", "--role", "king"), "", 2, "operator, client or caller"),
+        (("add", "x1", "--role", "king"), "", 2, "referrer or caller"),
         (("add", "x1", "--role", "client"), "", 1, "needs the code of its client"),
         (("add", "x1", "--role", "caller", "--subject", "nobody"), "", 1, "no account 'nobody'"),
+        (("add", "x1", "--role", "reseller", "--subject", "zed"), "", 1, "names a reseller 'zed'"),
+        (("add", "x1", "--rights", "king"), "", 1, "one of: administrator, finance"),
+        (("add", "x1", "--password-file", "-"), "P@ssw0rd-2024!\n", 1, "words that everybody"),
         (("add", "x1", "--subject", "acme"), "", 1, "an operator has no subject"),
         (("add", "x1", "--password-file", "-"), "short\n", 1, "12 to 128 characters"),
         (("add", "x1", "--password-file", "-"), "aaaaaaaaaaaaaaaa\n", 1, "too easy to guess"),
