@@ -36,6 +36,7 @@ class Agreement:
     shares: tuple[Share, ...]
     referrers: tuple[Referrer, ...]
     body: str
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,8 @@ async def write_agreements(
     wanted: Iterable[tuple[str, str]],
     before: dict[str, Agreement],
     now_us: int,
+    *,
+    actor: str | None = None,
 ) -> None:
     """Write a new version of each agreement (client, body) that differs from the newest one."""
     rows = [
@@ -105,6 +108,7 @@ async def write_agreements(
             "version": before[client].version + 1 if client in before else 1,
             "body": body,
             "in_force_us": now_us,
+            "actor": actor,
         }
         for client, body in wanted
         if client not in before or before[client].body != body
@@ -154,6 +158,7 @@ async def _read(connection: AsyncConnection, query: Any) -> list[Agreement]:  # 
                 shares=shares_from_json(json.dumps(body["shares"])),
                 referrers=tuple(Referrer(**each) for each in body["referrers"]),
                 body=row.body,
+                actor=row.actor,
             )
         )
     return found

@@ -199,6 +199,7 @@ class Charging:
         evidence: str,
         review: bool = False,
         note: str | None = None,
+        agent: str = "",
     ) -> Settlement:
         """Charge the talk, never more than was granted, and split it in the same transfer.
 
@@ -226,6 +227,7 @@ class Charging:
                 review=review,
                 note=note,
                 tax=charge.tax,
+                agent=agent,
             ),
             cover=terms.cover,
             covered_seconds=covered,

@@ -269,6 +269,13 @@ class NothingPayable(Refused):
     sentence = "{party} can be paid {payable} micro-units now, and at least {minimum} at a time"
 
 
+class PayoutsHeld(Refused):
+    """Facts: party. Nothing of its money leaves before somebody releases it."""
+
+    code = "payouts_held"
+    sentence = "payouts to {party} are held for a check"
+
+
 class PayoutNotMovable(Refused):
     """Facts: payout, status, to."""
 

@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import Row, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing.clock import MICROSECONDS, Clock, microseconds_of
+from billing.clock import Clock, microseconds_of
 from billing.domain.operations import AccountRef, Post, PostedEntry
 from billing.domain.payouts import (
     MICROS_PER_CENT,
@@ -34,20 +34,18 @@ from billing.errors import (
     InvalidInput,
     NothingPayable,
     PayoutNotMovable,
-    UnknownAccount,
+    PayoutsHeld,
     UnknownPayout,
 )
 from billing.ids import new_id
 from billing.money import Micros
+from billing.payable import held, is_account, payable_of, read_terms, terms_of
 from billing.storage.engine import for_writing
 from billing.storage.ledger import lock_accounts, post_batch
 from billing.storage.payout_tables import payout_terms, payouts
-from billing.storage.tables import accounts, entries, transfers
 
-DAY_US: Final = 86_400 * MICROSECONDS
 PAGE_MAX: Final = 500
 NOTE_MAX: Final = 500
-_OPEN: Final = (PayoutStatus.REQUESTED, PayoutStatus.APPROVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +62,8 @@ class Payout:
     decided_by: str | None
     paid_us: int | None
     note: str | None
+    file: str | None = None
+    decided_us: int | None = None
 
 
 class Payouts:
@@ -80,7 +80,7 @@ class Payouts:
             InvalidInput: no kind of party that is paid out.
 
         """
-        _check_kind(kind)
+        check_kind(kind)
         row = {
             "hold_back_days": terms.hold_back_days,
             "minimum": terms.minimum,
@@ -97,7 +97,7 @@ class Payouts:
     async def terms(self, kind: str, code: str) -> PayoutTerms:
         """Read a party's terms; those that nobody set are the default ones."""
         async with self._engine.connect() as connection:
-            return await _terms(connection, kind, code)
+            return await read_terms(connection, kind, code)
 
     async def payable(self, party: AccountRef) -> Payable:
         """Say what a party has: posted, pending and requested.
@@ -107,7 +107,8 @@ class Payouts:
 
         """
         async with self._engine.connect() as connection:
-            return await self._payable(connection, party, await _terms_of(connection, party))
+            terms = await terms_of(connection, party)
+            return await payable_of(connection, party, terms, self._now_us())
 
     async def request(
         self, party: AccountRef, *, key: str, actor: str, amount: Micros | None = None
@@ -117,22 +118,24 @@ class Payouts:
         Raises:
             NothingPayable: more than is payable, less than the party's least payout, or nothing.
             UnknownAccount: the party never earned anything in this currency.
+            PayoutsHeld: somebody checks the party first.
             IdempotencyConflict: the key was used for another party or amount.
 
         """
-        _check_kind(party.kind)
+        check_kind(party.kind)
         if amount is not None and (amount <= 0 or amount % MICROS_PER_CENT):
             raise InvalidInput(reason="a payout is more than zero, in whole cents")
         async with self._writing() as connection:
             # From here on nobody else moves this party's money.
-            await lock_accounts(connection, or_(_is(party), _is(_clearing(party))))
+            await lock_accounts(connection, or_(is_account(party), is_account(_clearing(party))))
             known = await connection.execute(select(payouts).where(payouts.c.key == key))
             if (row := known.one_or_none()) is not None:
-                if _payout(row).party != party or amount not in {None, row.amount}:
+                if payout_of(row).party != party or amount not in {None, row.amount}:
                     raise IdempotencyConflict(key=key)
-                return _payout(row)
-            terms = await _terms_of(connection, party)
-            free = (await self._payable(connection, party, terms)).payable
+                return payout_of(row)
+            await _refuse_held(connection, party)
+            terms = await terms_of(connection, party)
+            free = (await payable_of(connection, party, terms, self._now_us())).payable
             wanted = free if amount is None else amount
             if not 0 < wanted <= free or wanted < terms.minimum:
                 raise NothingPayable(party=party.code, payable=free, minimum=terms.minimum)
@@ -144,6 +147,7 @@ class Payouts:
         Raises:
             UnknownPayout: there is none with this id.
             PayoutNotMovable: it is paid or rejected already.
+            PayoutsHeld: somebody checks the party first.
 
         """
         return await self._move(payout_id, PayoutStatus.APPROVED, actor=actor)
@@ -178,7 +182,7 @@ class Payouts:
             )
         async with self._engine.connect() as connection:
             rows = await connection.execute(query.limit(min(limit, PAGE_MAX)))
-            return [_payout(row) for row in rows]
+            return [payout_of(row) for row in rows]
 
     async def _insert(
         self,
@@ -205,7 +209,7 @@ class Payouts:
             "requested_by": actor,
         }
         await connection.execute(insert(payouts), row)
-        payout = _payout((await connection.execute(_by_id(row["id"]))).one())
+        payout = payout_of((await connection.execute(_by_id(row["id"]))).one())
         await self._post(connection, payout, "payout", party, _clearing(party), actor)
         return payout
 
@@ -213,10 +217,14 @@ class Payouts:
         self, payout_id: str, to: PayoutStatus, *, actor: str, note: str | None = None
     ) -> Payout:
         async with self._writing() as connection:
-            row = (await connection.execute(_by_id(payout_id).with_for_update())).one_or_none()
-            if row is None:
+            known = (await connection.execute(_by_id(payout_id))).one_or_none()
+            if known is None:
                 raise UnknownPayout(payout=payout_id)
-            payout = _payout(row)
+            party = payout_of(known).party
+            # The party first, as everywhere: a hold that begins now is before or after this.
+            await lock_accounts(connection, _moved(party, to))
+            row = (await connection.execute(_by_id(payout_id).with_for_update())).one()
+            payout = payout_of(row)
             if payout.status == to:
                 return payout
             if (payout.status, to) not in MOVES:
@@ -227,7 +235,7 @@ class Payouts:
             await connection.execute(
                 update(payouts).where(payouts.c.id == payout_id).values(values)
             )
-            return _payout((await connection.execute(_by_id(payout_id))).one())
+            return payout_of((await connection.execute(_by_id(payout_id))).one())
 
     async def _book_move(
         self, connection: AsyncConnection, payout: Payout, to: PayoutStatus, actor: str
@@ -246,7 +254,8 @@ class Payouts:
         if to is PayoutStatus.REJECTED:
             await self._post(connection, payout, "payout_rejected", clearing, party, actor)
             return decided
-        account = (await _terms_of(connection, party)).bank
+        await _refuse_held(connection, party)
+        account = (await terms_of(connection, party)).bank
         if not account.complete:
             raise InvalidInput(reason=f"{party.kind} {party.code} has no bank account to pay to")
         return {**decided, "name": account.name, "iban": account.iban, "bic": account.bic}
@@ -277,29 +286,6 @@ class Payouts:
         if isinstance(outcome, BillingError):
             raise outcome
 
-    async def _payable(
-        self, connection: AsyncConnection, party: AccountRef, terms: PayoutTerms
-    ) -> Payable:
-        row = (
-            await connection.execute(select(accounts.c.id, accounts.c.posted).where(_is(party)))
-        ).one_or_none()
-        if row is None:
-            raise UnknownAccount(account=f"{party.kind}:{party.code}")
-        since = self._now_us() - terms.hold_back_days * DAY_US
-        requested = await connection.scalar(
-            select(func.coalesce(func.sum(payouts.c.amount), 0)).where(
-                payouts.c.kind == party.kind,
-                payouts.c.code == party.code,
-                payouts.c.currency == party.currency,
-                payouts.c.status.in_(_OPEN),
-            )
-        )
-        return Payable(
-            posted=row.posted,
-            pending=await _pending(connection, row.id, since),
-            requested=int(requested or 0),
-        )
-
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
         connection = await for_writing(self._engine)
@@ -313,74 +299,35 @@ class Payouts:
         return microseconds_of(self._clock.now())
 
 
-async def _pending(connection: AsyncConnection, account_id: int, since_us: int) -> Micros:
-    """Sum the shares since then, less what was taken back of just those."""
-    settled = transfers.alias("settled")
-    share = (
-        select(func.coalesce(func.sum(entries.c.amount), 0))
-        .select_from(transfers.join(entries, entries.c.transfer_id == transfers.c.id))
-        .where(
-            entries.c.account_id == account_id,
-            transfers.c.kind == "settle",
-            transfers.c.at_us > since_us,
-        )
-    )
-    back = (
-        select(func.coalesce(func.sum(entries.c.amount), 0))
-        .select_from(
-            transfers.join(entries, entries.c.transfer_id == transfers.c.id).join(
-                settled, settled.c.id == transfers.c.reverses
-            )
-        )
-        .where(
-            entries.c.account_id == account_id,
-            transfers.c.at_us > since_us,
-            settled.c.kind == "settle",
-            settled.c.at_us > since_us,
-        )
-    )
-    shared = int(await connection.scalar(share) or 0)
-    return shared + int(await connection.scalar(back) or 0)
-
-
-async def _terms_of(connection: AsyncConnection, party: AccountRef) -> PayoutTerms:
-    return await _terms(connection, party.kind, party.code)
-
-
-async def _terms(connection: AsyncConnection, kind: str, code: str) -> PayoutTerms:
-    query = select(payout_terms).where(payout_terms.c.kind == kind, payout_terms.c.code == code)
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        return PayoutTerms()
-    return PayoutTerms(
-        hold_back_days=row.hold_back_days,
-        minimum=row.minimum,
-        bank=BankAccount(name=row.name, iban=row.iban, bic=row.bic),
-    )
-
-
-def _check_kind(kind: str) -> None:
+def check_kind(kind: str) -> None:
+    """Refuse what is no party that is paid out."""
     if kind not in PARTIES:
         raise InvalidInput(reason=f"paid out are {', '.join(PARTIES)}")
+
+
+async def _refuse_held(connection: AsyncConnection, party: AccountRef) -> None:
+    if await held(connection, party.kind, party.code):
+        raise PayoutsHeld(party=f"{party.kind} {party.code}")
+
+
+def _moved(party: AccountRef, to: PayoutStatus) -> Any:  # Any: an SQL condition
+    """Name the accounts that a decision may post to."""
+    if to is not PayoutStatus.PAID:
+        return or_(is_account(party), is_account(_clearing(party)))
+    funding = AccountRef(kind="funding", code="funding", currency=party.currency)
+    return or_(is_account(party), is_account(_clearing(party)), is_account(funding))
 
 
 def _clearing(party: AccountRef) -> AccountRef:
     return AccountRef(kind="payout", code="payout", currency=party.currency)
 
 
-def _is(party: AccountRef) -> Any:  # Any: an SQL condition
-    return and_(
-        accounts.c.kind == party.kind,
-        accounts.c.code == party.code,
-        accounts.c.currency == party.currency,
-    )
-
-
 def _by_id(payout_id: object) -> Any:  # Any: a select over many columns
     return select(payouts).where(payouts.c.id == payout_id)
 
 
-def _payout(row: Row[Any]) -> Payout:  # Any: a row of many column types
+def payout_of(row: Row[Any]) -> Payout:  # Any: a row of many column types
+    """Read a row of `payouts`."""
     return Payout(
         id=row.id,
         party=AccountRef(kind=row.kind, code=row.code, currency=row.currency),
@@ -392,4 +339,6 @@ def _payout(row: Row[Any]) -> Payout:  # Any: a row of many column types
         decided_by=row.decided_by,
         paid_us=row.paid_us,
         note=row.note,
+        file=row.file,
+        decided_us=row.decided_us,
     )

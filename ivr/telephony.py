@@ -197,6 +197,7 @@ class BridgeEntered:
     members: int
     at_us: int  # by the switch's clock
     received: float  # by our monotonic clock
+    agent: str = ""  # whose phone it is, where a queue found it: client.agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +248,7 @@ class LiveChannel:
     uniqueid: str
     linkedid: str
     bridge: str
+    agent: str = ""  # as of `BridgeEntered`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

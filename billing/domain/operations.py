@@ -134,6 +134,8 @@ class SessionResult:
     review: bool = False
     note: str | None = None
     tax: Micros = 0
+    # Who gave the service, where that is known: sums are kept by it, too.
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

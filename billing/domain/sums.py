@@ -11,6 +11,11 @@ from billing.money import Micros
 
 DAY_US: Final = 86_400 * 1_000_000
 
+# What an agent's sum is of, and the kinds of party whose shares it lists.
+AgentKey: TypeAlias = tuple[int, str, str, str, str, str]
+"""Day, client, agent, service, detail and currency."""
+AGENT_SHARES: Final = ("client", "provider", "reseller", "referrer", "tax")
+
 Key: TypeAlias = tuple[int, str, str, str, int, str]
 """Day, client, service, detail, tariff version and currency."""
 
@@ -19,11 +24,13 @@ Key: TypeAlias = tuple[int, str, str, str, int, str]
 class Sums:
     """What a batch adds.
 
-    `revenue` is sessions, talk in microseconds, billed seconds and gross; `shares` is by party.
+    `revenue` is sessions, talk in microseconds, billed seconds and gross; `shares` is by party;
+    `agents` is as `revenue`, and then what each kind of party got.
     """
 
     revenue: dict[Key, tuple[int, int, int, Micros]] = field(default_factory=dict)
     shares: dict[tuple[Key, str, str], Micros] = field(default_factory=dict)
+    agents: dict[AgentKey, list[int]] = field(default_factory=dict)
 
     def add(self, operation: Settle, sold: Sold) -> None:
         """Count one settlement."""
@@ -43,11 +50,30 @@ class Sums:
             if part.amount:
                 place = (key, part.kind, part.account)
                 self.shares[place] = self.shares.get(place, 0) + part.amount
+        self._add_agent(operation, sold, day)
+
+    def _add_agent(self, operation: Settle, sold: Sold, day: int) -> None:
+        result = operation.result
+        currency = operation.account.currency
+        key = (day, sold.client, result.agent, sold.service, sold.detail, currency)
+        amounts = dict.fromkeys(AGENT_SHARES, 0)
+        for part in operation.parts:
+            if part.kind in amounts:
+                amounts[part.kind] += part.amount
+        added = (1, result.talk_us, result.billed_seconds, operation.amount, *amounts.values())
+        sums = self.agents.setdefault(key, [0] * len(added))
+        for place, number in enumerate(added):
+            sums[place] += number
 
     def revenue_rows(self) -> Iterator[tuple[int | str, ...]]:
         """List rows to add, in one order for all programs: none waits for another in a circle."""
         for key in sorted(self.revenue):
             yield (*key, *self.revenue[key])
+
+    def agent_rows(self) -> Iterator[tuple[int | str, ...]]:
+        """List rows to add, as above."""
+        for key in sorted(self.agents):
+            yield (*key, *self.agents[key])
 
     def share_rows(self) -> Iterator[tuple[int | str, ...]]:
         """List rows to add, as above."""

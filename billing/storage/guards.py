@@ -1,4 +1,4 @@
-"""What is booked stays booked: triggers that refuse to change or delete a posting."""
+"""Triggers that refuse what code must never do: change a posting, or pay who is held."""
 
 from __future__ import annotations
 
@@ -46,4 +46,52 @@ def drop_statements(
     return [
         *(f"DROP TRIGGER {table}_never_change ON {table}" for table in tables),
         f"DROP FUNCTION {function}()",
+    ]
+
+
+_HELD: Final = "EXISTS (SELECT 1 FROM payout_holds h WHERE h.kind = NEW.kind AND h.code = NEW.code)"
+_LEAVES: Final = (
+    "(NEW.status = 'approved' AND OLD.status <> 'approved') "
+    "OR (NEW.file IS NOT NULL AND OLD.file IS NULL)"
+)
+
+
+def payout_hold_statements(dialect: str) -> list[str]:
+    """Return the DDL that lets no payout begin, be approved or be sent while its party is held."""
+    refused = "payouts of this party are held"
+    if dialect == "sqlite":
+        return [
+            (
+                f"CREATE TRIGGER payouts_held_insert BEFORE INSERT ON payouts WHEN {_HELD} "
+                f"BEGIN SELECT RAISE(ABORT, '{refused}'); END"
+            ),
+            (
+                f"CREATE TRIGGER payouts_held_update BEFORE UPDATE ON payouts "
+                f"WHEN ({_LEAVES}) AND {_HELD} BEGIN SELECT RAISE(ABORT, '{refused}'); END"
+            ),
+        ]
+    return [
+        (
+            "CREATE FUNCTION refuse_held_payout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"IF {_HELD} THEN RAISE EXCEPTION '{refused}'; END IF; RETURN NEW; END $$"
+        ),
+        (
+            "CREATE TRIGGER payouts_held_insert BEFORE INSERT ON payouts "
+            "FOR EACH ROW EXECUTE FUNCTION refuse_held_payout()"
+        ),
+        (
+            "CREATE TRIGGER payouts_held_update BEFORE UPDATE ON payouts FOR EACH ROW "
+            f"WHEN ({_LEAVES}) EXECUTE FUNCTION refuse_held_payout()"
+        ),
+    ]
+
+
+def drop_payout_hold_statements(dialect: str) -> list[str]:
+    """Return the DDL that removes them again."""
+    if dialect == "sqlite":
+        return ["DROP TRIGGER payouts_held_insert", "DROP TRIGGER payouts_held_update"]
+    return [
+        "DROP TRIGGER payouts_held_insert ON payouts",
+        "DROP TRIGGER payouts_held_update ON payouts",
+        "DROP FUNCTION refuse_held_payout()",
     ]

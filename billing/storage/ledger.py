@@ -34,7 +34,14 @@ from billing.domain.rows import AccountRow, EntryRow, HoldRow, TransferRow
 from billing.domain.splits import Share
 from billing.errors import BillingError
 from billing.storage.drivers import run_in
-from billing.storage.report_tables import KEY, revenue_days, share_days
+from billing.storage.report_tables import (
+    AGENT_KEY,
+    AGENT_SUMS,
+    KEY,
+    agent_days,
+    revenue_days,
+    share_days,
+)
 from billing.storage.statements import Add, Find, Insert, Steps, Update, Values
 from billing.storage.tables import accounts, entries, holds, sessions, transfers
 
@@ -96,7 +103,7 @@ _CLOSE_SESSIONS: Final = Update(
     sessions,
     columns=(
         "state", "started_us", "ended_us", "talk_us", "billed_seconds", "cost", "balance_before",
-        "balance_after", "evidence", "review", "note", "covered_seconds", "tax",
+        "balance_after", "evidence", "review", "note", "covered_seconds", "tax", "agent",
     ),
     guard=("state", "open"),
 )  # fmt: skip
@@ -105,6 +112,7 @@ _ADD_REVENUE: Final = Add(
     revenue_days, keys=KEY, sums=("sessions", "talk_us", "billed_seconds", "gross")
 )
 _ADD_SHARES: Final = Add(share_days, keys=(*KEY, "kind", "account"), sums=("amount",))
+_ADD_AGENTS: Final = Add(agent_days, keys=AGENT_KEY, sums=AGENT_SUMS)
 
 
 async def post_batch(connection: AsyncConnection, operations: Sequence[Operation]) -> list[Outcome]:
@@ -228,6 +236,7 @@ def _write(book: Book) -> Steps[None]:
         (_UPDATE_ACCOUNTS, [_account(row) for row in book.changed_accounts.values()]),
         (_ADD_REVENUE, list(book.sums.revenue_rows())),
         (_ADD_SHARES, list(book.sums.share_rows())),
+        (_ADD_AGENTS, list(book.sums.agent_rows())),
     ):
         if rows:
             yield statement, rows
@@ -312,7 +321,7 @@ def _closed(operation: Settle | Void | Expire, answer: Settled | None) -> Values
     if isinstance(operation, Void | Expire):
         return (
             "voided", None, operation.at_us, 0, 0, 0, None, None, None, False, operation.note, 0, 0,
-            operation.hold_id,
+            None, operation.hold_id,
         )  # fmt: skip
     assert answer is not None
     result = operation.result
@@ -330,5 +339,6 @@ def _closed(operation: Settle | Void | Expire, answer: Settled | None) -> Values
         result.note,
         operation.covered_seconds,
         result.tax,
+        result.agent or None,
         operation.hold_id,
     )

@@ -14,5 +14,6 @@ agreement_versions = Table(
     # JSON: {"shares": as in clients, "referrers": [...]}
     Column("body", Text, nullable=False),
     Column("in_force_us", BigInteger, nullable=False),
+    Column("actor", Text),  # who changed it; null where nobody wrote it down
     PrimaryKeyConstraint("client", "version"),
 )

@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ForeignKey,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -48,9 +49,39 @@ payouts = Table(
     Column("decided_by", Text),
     Column("paid_us", BigInteger),
     Column("note", Text),
+    # The file that told the bank; null until it is in one.
+    Column("file", Text, ForeignKey("payout_files.id")),
     CheckConstraint("amount > 0", name="amount_positive"),
     CheckConstraint("amount % 10000 = 0", name="whole_cents"),
     CheckConstraint("status IN ('requested', 'approved', 'paid', 'rejected')", name="status_known"),
     Index("ix_payouts_status_requested_us", "status", "requested_us"),
     Index("ix_payouts_kind_code", "kind", "code"),
+    Index("ix_payouts_file", "file"),
+)
+
+# A party whose payouts are held: nothing new is requested, approved or sent to the bank. The
+# triggers of `guards.payout_hold_statements` refuse it a second time.
+payout_holds = Table(
+    "payout_holds",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("held_us", BigInteger, nullable=False),
+    Column("held_by", Text, nullable=False),
+    PrimaryKeyConstraint("kind", "code"),
+    CheckConstraint("reason <> ''", name="reason_given"),
+)
+
+# What was sent to the bank, and from which account: the same file can be written again.
+payout_files = Table(
+    "payout_files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("currency", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("iban", Text, nullable=False),
+    Column("bic", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("made_by", Text, nullable=False),
 )

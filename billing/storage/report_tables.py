@@ -12,6 +12,11 @@ from billing.storage.tables import metadata
 
 # What a sum is of: the day in UTC on which the talk ended, and what was sold. No topic is ''.
 KEY = ("day_us", "client", "service", "detail", "tariff_version_id", "currency")
+AGENT_KEY = ("day_us", "client", "agent", "service", "detail", "currency")
+AGENT_SUMS = (
+    "sessions", "talk_us", "billed_seconds", "gross",
+    "to_client", "to_provider", "to_reseller", "to_referrer", "to_tax",
+)  # fmt: skip
 
 revenue_days = Table(
     "revenue_days",
@@ -45,4 +50,20 @@ share_days = Table(
     Column("amount", BigInteger, nullable=False),
     PrimaryKeyConstraint(*KEY, "kind", "account"),
     Index("ix_share_days_client_day_us", "client", "day_us"),
+)
+
+# The same sums once more, by who gave the service: '' where nobody knows. What each kind of party
+# got stands in columns, so that a settlement adds to one row.
+agent_days = Table(
+    "agent_days",
+    metadata,
+    Column("day_us", BigInteger, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in AGENT_SUMS),
+    PrimaryKeyConstraint(*AGENT_KEY),
+    Index("ix_agent_days_client_day_us", "client", "day_us"),
 )

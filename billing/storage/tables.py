@@ -197,6 +197,7 @@ sessions = Table(
     Column("evidence", Text),  # ami | cel | monotonic | estimate
     Column("review", Boolean, nullable=False, server_default=text("false")),
     Column("note", Text),
+    Column("agent", Text),  # who gave the service; null where nobody knows
     CheckConstraint("state IN ('open', 'settled', 'voided')", name="state_known"),
     Index(
         "ix_sessions_open",

@@ -8,6 +8,7 @@ twice, or with a control character in one, may have been forged through a caller
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import Final
 
 from ivr.telephony import AgentAnswered, BridgeEntered, BridgeLeft, ChannelHungUp, SwitchEvent
@@ -29,6 +30,7 @@ KEY_HEADERS: Final = frozenset(
         "DialStatus",
         "BridgeUniqueid",
         "BridgeNumChannels",
+        "AccountCode",
     }
 )
 
@@ -92,8 +94,7 @@ def _build(values: dict[str, str], *, at_us: int, received: float) -> SwitchEven
         case "BridgeEnter" | "BridgeLeave" as kind:
             if not _COUNT.fullmatch(values["BridgeNumChannels"]):
                 raise EventNotBelieved("not a number of channels")
-            build = BridgeEntered if kind == "BridgeEnter" else BridgeLeft
-            return build(
+            left = BridgeLeft(
                 bridge=values["BridgeUniqueid"],
                 channel=values["Channel"],
                 uniqueid=values["Uniqueid"],
@@ -102,6 +103,9 @@ def _build(values: dict[str, str], *, at_us: int, received: float) -> SwitchEven
                 at_us=at_us,
                 received=received,
             )
+            if kind == "BridgeLeave":
+                return left
+            return BridgeEntered(**asdict(left), agent=values.get("AccountCode", ""))
         case "DialEnd" if values["DialStatus"] == "ANSWER":
             # Channel is missing when nobody dials, as for an originated call.
             return AgentAnswered(

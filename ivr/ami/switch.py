@@ -29,7 +29,7 @@ _CALLBACK = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 _UNIQUEID = re.compile(r"[0-9]{1,12}\.[0-9]{1,10}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{2,20}", re.ASCII)
 _MEMBER = re.compile(r"[a-z0-9_.-]{0,129}", re.ASCII)
-_ROW: Final = frozenset({"Event", "Channel", "Uniqueid", "Linkedid", "BridgeId"})
+_ROW: Final = frozenset({"Event", "Channel", "Uniqueid", "Linkedid", "BridgeId", "AccountCode"})
 
 
 class AmiSwitch:
@@ -139,6 +139,7 @@ class AmiSwitch:
                     uniqueid=row["Uniqueid"],
                     linkedid=row["Linkedid"],
                     bridge=row["BridgeId"],
+                    agent=row.get("AccountCode", ""),
                 )
                 for row in (values_of(message, _ROW) for message in messages[1:-1])
             )

@@ -92,6 +92,8 @@ class Talk:
     ended_at: float | None = None
     agent_channel: str = ""
     bridge: str = ""
+    # Whose phone that is, as the switch says: client.agent, where a queue found it.
+    agent: str = ""
 
     def seconds(self, monotonic: float) -> float:
         """How long they have talked by our clock."""
@@ -133,6 +135,8 @@ class Call:
     digit: int | None = None
     topic: str = ""
     destination: str = ""
+    # Who is rung, where no queue decides it: an agent's code, or a destination.
+    rung: str = ""
     tariff: str = ""
     tariff_version: int | None = None
     terms: SessionTerms | None = None
@@ -232,6 +236,12 @@ class Call:
     def caller_channel(self) -> str:
         """The caller's end of the talk."""
         return self.talk.agent_channel if self.called_back else self.facts.channel
+
+    @property
+    def agent(self) -> str:
+        """Who served it: an agent's code, or where the phone is that was rung."""
+        named, _, code = self.talk.agent.partition(".")
+        return code if code and named == self.client else self.rung
 
     def next_part(self, call_id: str) -> Call:
         """Make what follows when an agent puts the caller through; the old part is over."""

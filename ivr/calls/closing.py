@@ -95,6 +95,7 @@ class Closing:
             evidence=evidence.source,
             review=evidence.review,
             note=evidence.note,
+            agent=call.agent,
         )
         log.info(
             "call settled",

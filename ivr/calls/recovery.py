@@ -27,7 +27,7 @@ from ivr.calls.evidence import estimated, from_record
 from ivr.calls.registry import Registry
 from ivr.calls.states import CallEvent, CallState, EndReason
 from ivr.calls.store import CallStore, StoredFacts
-from ivr.directory.model import Directory
+from ivr.directory.model import Directory, rung_at
 from ivr.telephony import (
     ChannelList,
     LiveChannel,
@@ -144,6 +144,7 @@ class Recovery:
             if record.started_us is None or record.ended_us is not None or partner is None:
                 return  # between two states; the next round sees it clearer
             call.talk.agent_channel = partner.channel
+            call.talk.agent = live.agent if call.called_back else partner.agent
             call.talk.started_us = record.started_us
             age_seconds = (call.now_us() - record.started_us) / MICROSECONDS
             call.talk.started_at = self._clock.monotonic() - max(0.0, age_seconds)
@@ -168,6 +169,9 @@ class Recovery:
             client=session.terms.client,
             account=session.terms.account,
             topic=session.terms.detail or "",
+            rung=""
+            if facts.called_back
+            else rung_at(facts.destination, session.terms.client, self._directory()),
             terms=session.terms,
             granted=Granted(
                 step=session.step,

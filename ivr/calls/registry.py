@@ -161,6 +161,8 @@ class Registry:
             return
         if event.uniqueid != call.facts.uniqueid:
             call.talk.agent_channel = event.channel
+        if (event.uniqueid == call.facts.uniqueid) == call.called_back:
+            call.talk.agent = event.agent
         if event.members != TALKERS or call.state is not CallState.WAITING:
             return
         call.talk.bridge = event.bridge

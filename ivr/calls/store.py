@@ -58,6 +58,7 @@ class StoredFacts:
     language: str = "en"
     # The agent was rung first, and the caller is the other party.
     called_back: bool = False
+    destination: str = ""
 
 
 class CallStore:
@@ -152,6 +153,7 @@ class CallStore:
             part=row.part,
             language=row.language or "en",
             called_back=row.destination == f"phone:{row.caller}",
+            destination=row.destination or "",
             call=CallFacts(
                 node=row.node,
                 channel=row.channel,

@@ -116,6 +116,14 @@ class TariffVersion:
     tariff: Tariff
 
 
+def rung_at(destination: str, client: str, directory: Directory) -> str:
+    """Name who answers at a destination; nobody can be named where a queue decides."""
+    if destination.startswith("queue:"):
+        return ""
+    agent = directory.agent_at(client, destination)
+    return agent.code if agent else destination
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
     """All of it at one moment; `numbers` are the account numbers that callers key in."""
@@ -179,6 +187,16 @@ class Directory:
             for agent in queue.agents
         )
         return next((agent for agent in agents if agent.number and agent.number == number), None)
+
+    def agent_at(self, client: str, destination: str) -> Agent | None:
+        """Find a client's agent by where it is called."""
+        agents = (
+            agent
+            for queue in self.queues.values()
+            if queue.client == client
+            for agent in queue.agents
+        )
+        return next((agent for agent in agents if str(agent.destination) == destination), None)
 
     def pin_hash(self, account: str) -> str | None:
         """Return the stored hash of an account's PIN; None when it has none."""

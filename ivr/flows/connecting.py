@@ -18,7 +18,7 @@ from ivr.calls.call import Call
 from ivr.calls.meter import FAREWELL_SECONDS
 from ivr.calls.states import CallEvent, EndReason
 from ivr.directory.destinations import Destination, country_of
-from ivr.directory.model import Client, Did, Topic
+from ivr.directory.model import Client, Did, Topic, rung_at
 from ivr.directory.queues import WAIT_SECONDS
 from ivr.flows.desk import CallEnds, Desk
 from ivr.flows.otherwise import otherwise
@@ -125,6 +125,7 @@ async def join(
 ) -> EndReason:
     """Let the caller talk to an agent who is on the line already."""
     call.talk.agent_channel = channel
+    call.rung = rung_at(str(topic.destination), call.client, desk.directory())
     try:
         await desk.registry.limit(channel, call.limit_seconds)
         await leg.join(channel)
@@ -158,6 +159,7 @@ async def _manner(call: Call, did: Did, topic: Topic, desk: Desk) -> Manner:
 async def _ring(
     leg: CallLeg, call: Call, destination: Destination, manner: Manner, desk: Desk
 ) -> DialResult:
+    call.rung = rung_at(str(destination), call.client, desk.directory())
     return await leg.connect(
         str(destination),
         limit_seconds=call.limit_seconds,

@@ -68,6 +68,7 @@ KNOWN: Final[Mapping[str, tuple[int, str]]] = {
     "voucher_disabled": (409, "The voucher was called back"),
     "credit_exceeds_invoice": (409, "More would be credited than was billed"),
     "nothing_payable": (409, "There is not so much to be paid out"),
+    "payouts_held": (409, "Payouts are held for a check"),
     "payout_not_movable": (409, "The payout has been decided already"),
     "nothing_to_refund": (409, "Nothing is left to be refunded"),
     "idempotency_conflict": (422, "The key was used for something else"),

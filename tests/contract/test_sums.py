@@ -10,11 +10,13 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.audit import verify
-from billing.storage.report_tables import revenue_days, share_days
+from billing.clock import microseconds_of
+from billing.storage.report_tables import agent_days, revenue_days, share_days
 from ivr.migrations import downgrade, upgrade
-from tests.books import Desk, flat, open_desk
+from tests.books import START, Desk, flat, open_desk
 
 PRICE = flat("0.60")
+START_US = microseconds_of(START)
 
 
 @pytest.fixture
@@ -58,6 +60,26 @@ async def test_settlements_of_one_day_are_one_row(desk: Desk) -> None:
     assert await desk.proved()
 
 
+async def test_who_served_has_sums_of_its_own(desk: Desk) -> None:
+    for number, agent in enumerate(("anna", "anna", "")):
+        terms = await desk.terms(f"s{number}", "alice", PRICE)
+        grant = await desk.charging.open(terms, slice_seconds=100, expires_seconds=300)
+        await desk.charging.settle(
+            terms, talk_us=100_000_000, granted_seconds=grant.seconds, started_us=START_US,
+            ended_us=START_US + 100_000_000, evidence="ami", agent=agent,
+        )  # fmt: skip
+
+    async with desk.engine.connect() as connection:
+        query = select(agent_days).order_by(agent_days.c.agent)
+        rows = [tuple(row) for row in await connection.execute(query)]
+
+    assert [(row[2], *row[6:12]) for row in rows] == [
+        ("", 1, 100_000_000, 100, 1_000_000, 700_000, 300_000),
+        ("anna", 2, 200_000_000, 200, 2_000_000, 1_400_000, 600_000),
+    ]
+    assert await desk.proved()
+
+
 async def test_the_migration_fills_the_sums_from_what_is_settled(desk: Desk) -> None:
     await talk(desk, "s1", 100)
     await talk(desk, "s2", 33)
@@ -80,6 +102,14 @@ async def test_the_migration_fills_the_sums_from_what_is_settled(desk: Desk) -> 
         (
             update(share_days).values(amount=share_days.c.amount - 1),
             "daily sums of shares equal their entries",
+        ),
+        (
+            update(agent_days).values(gross=agent_days.c.gross + 1),
+            "daily sums by agent equal their sessions",
+        ),
+        (
+            update(agent_days).values(to_client=agent_days.c.to_client + 1),
+            "daily sums of shares by agent equal their entries",
         ),
     ],
 )
