@@ -277,6 +277,8 @@ users = Table(
     # The password was made by somebody else: it opens only the page that changes it.
     Column("must_change", Boolean, nullable=False, server_default=text("false")),
     Column("seen_us", BigInteger),  # last logged in
+    Column("language", Text),  # what its pages are read in; without, as the browser says
+    Column("timezone", Text),
 )
 
 web_sessions = Table(

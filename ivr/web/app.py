@@ -34,9 +34,11 @@ from ivr.web.portal import payouts as portal_payouts
 from ivr.web.security import add_headers
 from ivr.web.settings import factor as settings_factor
 from ivr.web.settings import home as settings_home
+from ivr.web.settings import language as settings_language
 from ivr.web.settings import password as settings_password
 from ivr.web.settings import sessions as settings_sessions
 from ivr.web.state import WEB, Web, WebDeps, web_of
+from ivr.web.visitor import speak
 from ivr.web.webhooks import pages as webhook_pages
 
 __all__ = ["PAGES", "WebDeps", "make_web", "serving"]
@@ -72,13 +74,14 @@ PAGES: Final[tuple[Page, ...]] = (
     *settings_password.PAGES,
     *settings_factor.PAGES,
     *settings_sessions.PAGES,
+    *settings_language.PAGES,
 )
 
 
 def make_web(deps: WebDeps) -> web.Application:
     """Build the application."""
     app = web.Application(
-        middlewares=[count_requests, answer_errors], client_max_size=BODY_BYTES_MAX
+        middlewares=[count_requests, speak, answer_errors], client_max_size=BODY_BYTES_MAX
     )
     app[WEB] = Web(deps)
     app.on_response_prepare.append(add_headers)

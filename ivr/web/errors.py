@@ -49,11 +49,13 @@ def write_problem(request: web.Request, problem: Problem) -> web.Response:
             status=problem.status,
         )
     else:
+        who = request.get(WHO)
         response = render(
             request,
             "error.html",
-            request.get(WHO),
-            {"problem": problem},
+            who,
+            # A choice of language does not lead back to what did not work.
+            {"problem": problem, "back": who.home if who else "/"},
             status=problem.status,
         )
     response.headers.update(problem.headers)

@@ -15,7 +15,10 @@ from billing.ids import CODE
 from billing.money import Micros, parse_amount
 from billing.wallet import TOP_UP_MAX
 from ivr.directory.model import NUMBER, PIN
+from ivr.web.amounts import plain_amount
+from ivr.web.language import gettext as _
 from ivr.web.problems import Refusal
+from ivr.web.words import plain_money
 
 LINE_MAX: Final = 200
 PAGE_SIZE: Final = 50
@@ -75,9 +78,12 @@ def _amount(text: object) -> Micros:
     if not isinstance(text, str):
         raise ValueError('write the amount as a string such as "12.50"')
     try:
-        return parse_amount(text)
+        return parse_amount(plain_amount(text))
     except BillingError:
-        raise ValueError("write an amount such as 12.50, with at most six decimals") from None
+        example = plain_money(12_500_000)
+        raise ValueError(
+            _("write an amount such as %(example)s, with at most six decimals", example=example)
+        ) from None
 
 
 def _top_up(amount: Micros) -> Micros:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from aiohttp import web
 from multidict import MultiDict, MultiMapping
 
+from ivr.web.language import adopt
 from ivr.web.pin_sessions import is_pin_token
 from ivr.web.problems import Refusal
 from ivr.web.scope import CALLERS, Right, Role, Who
@@ -75,6 +76,7 @@ def _guarded(pages: tuple[Page, ...]) -> Callable[[web.Request], Awaitable[web.S
         session = await current_session(request)
         if session is None:
             raise _to_login(request)
+        adopt(session.language, session.timezone)
         who = Who(
             login=session.login,
             scope=web_of(request).scoped(session.scope),
@@ -196,14 +198,13 @@ def render(
     status: int = 200,
 ) -> web.Response:
     """Render a page for a visitor."""
-    text = web_of(request).templates.render(
-        name,
-        {
-            "who": who,
-            "may": who.may if who else _nobody,
-            "path": request.path,
-            "here": request.path_qs,
-            **values,
-        },
-    )
+    seen = {
+        "who": who,
+        "may": who.may if who else _nobody,
+        "path": request.path,
+        "here": request.path_qs,
+        # Where a choice of language leads back to: a form that was answered cannot be asked again.
+        "back": request.path_qs if request.method in SAFE_METHODS else who.home if who else "/",
+    }
+    text = web_of(request).templates.render(name, {**seen, **values})
     return web.Response(text=text, content_type="text/html", status=status)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from billing.errors import BillingError
 from ivr.telephony import SwitchUnavailable
+from ivr.web.reasons import sentence_of
 from ivr.web.scope import NotYours
 
 KNOWN: Final[Mapping[str, tuple[int, str]]] = {
@@ -153,7 +154,7 @@ def problem_of(error: Exception) -> Problem | None:
                 fields=messages(error),
             )
         case BillingError() if error.code in KNOWN:
-            return Problem(code=error.code, detail=f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            return Problem(code=error.code, detail=sentence_of(error))
         case SwitchUnavailable():
             return Problem(code="switch_unavailable", detail="Try again in a moment.")
         case SQLAlchemyError() | TimeoutError() | OSError():

@@ -31,6 +31,7 @@ from ivr.web.security import (
 )
 from ivr.web.state import Web, web_of
 from ivr.web.users import LOGIN, User, find_user
+from ivr.web.visitor import choose
 
 # Where a login may lead back to: our own pages, in characters that cannot leave the site.
 NEXT: Final = re.compile(
@@ -201,6 +202,7 @@ PAGES: Final = (Page(method="POST", path="/logout", roles=EVERYBODY, handler=log
 def add_public(app: web.Application) -> None:
     """Register what needs no login."""
     app.router.add_get("/", front)
+    app.router.add_get("/language/{language}", choose)
     app.router.add_post("/login", log_in)
     app.router.add_get("/login/code", show_code)
     app.router.add_post("/login/code", check_code)

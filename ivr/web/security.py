@@ -18,6 +18,7 @@ from ivr.web.state import web_of
 
 COOKIE: Final = "talkmeter_session"
 LOGIN_COOKIE: Final = "talkmeter_login"
+LANGUAGE_COOKIE: Final = "talkmeter_language"
 DEVICE_COOKIE: Final = "talkmeter_device"
 DEVICE_SECONDS: Final = 180 * 86_400
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -91,7 +92,7 @@ def set_cookie(
         value,
         max_age=seconds,
         httponly=True,
-        samesite="Lax" if name == COOKIE else "Strict",
+        samesite="Lax" if name in {COOKIE, LANGUAGE_COOKIE} else "Strict",
         secure=is_secure(request),
         path="/",
     )

@@ -52,6 +52,9 @@ class Session:
     seen_us: int
     rights: frozenset[Right] = frozenset()
     by_pin: bool = False
+    # What the login chose to read; None leaves it to the browser.
+    language: str | None = None
+    timezone: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,15 @@ class Sessions:
             return None
         now_us = self._now_us()
         query = (
-            select(web_sessions, users.c.login, users.c.role, users.c.subject, users.c.rights)
+            select(
+                web_sessions,
+                users.c.login,
+                users.c.role,
+                users.c.subject,
+                users.c.rights,
+                users.c.language,
+                users.c.timezone,
+            )
             .join(users, users.c.id == web_sessions.c.user_id)
             .where(
                 web_sessions.c.token_hash == hash_token(token),
@@ -121,6 +132,8 @@ class Sessions:
             scope=Scope(role=Role(row.role), subject=row.subject),
             seen_us=row.seen_us,
             rights=read_rights(row.rights),
+            language=row.language,
+            timezone=row.timezone,
         )
 
     async def seen(self, session: Session) -> None:

@@ -12,7 +12,14 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ivr.web import words
-from ivr.web.language import gettext, ngettext
+from ivr.web.language import (
+    LANGUAGES,
+    catalog,
+    gettext,
+    ngettext,
+    pgettext,
+    viewer,
+)
 from ivr.web.navigation import MENUS, links_of
 
 FOLDER: Final = Path(__file__).parent
@@ -66,15 +73,22 @@ class Templates:
             auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
+            # Nothing is worked out ahead: what is read depends on who reads it.
+            optimized=False,
             extensions=["jinja2.ext.i18n"],
         )
         self._environment.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
-            gettext, ngettext, newstyle=True
+            gettext, ngettext, newstyle=True, pgettext=pgettext
         )
+        self._environment.policies["ext.i18n.trimmed"] = True
         self._environment.filters.update(words.FILTERS)
         self._environment.globals["asset"] = self.asset
         self._environment.globals["menus"] = MENUS
         self._environment.globals["links_of"] = links_of
+        self._environment.globals["viewer"] = viewer
+        self._environment.globals["languages"] = LANGUAGES
+        for language in LANGUAGES:
+            catalog(language)
 
     def asset(self, name: str) -> str:
         """Return the address of a static file."""

@@ -47,6 +47,8 @@ class User:
     password_hash: str
     rights: frozenset[Right]
     must_change: bool
+    language: str | None = None
+    timezone: str | None = None
 
 
 async def find_user(connection: AsyncConnection, login: str) -> User | None:
@@ -160,6 +162,29 @@ async def rename_user(engine: AsyncEngine, login: str, wanted: str) -> str:
     return wanted
 
 
+async def set_language(
+    engine: AsyncEngine, login: str, *, language: str | None, timezone: str | None
+) -> None:
+    """Choose what the pages of a login are read in; None leaves it to the browser.
+
+    Raises:
+        UnknownUser: there is no such user.
+
+    """
+    connection = await for_writing(engine)
+    try:
+        async with connection.begin():
+            done = await connection.execute(
+                update(users)
+                .where(users.c.login == login)
+                .values(language=language, timezone=timezone)
+            )
+            if done.rowcount != 1:
+                raise UnknownUser(login=login)
+    finally:
+        await connection.close()
+
+
 async def check_subject(connection: AsyncConnection, role: Role, subject: str | None) -> None:
     """Refuse a subject that does not exist or does not fit the role.
 
@@ -202,4 +227,6 @@ def _user(row: Row[Any]) -> User:  # Any: a row of many column types
         password_hash=row.password_hash,
         rights=read_rights(row.rights),
         must_change=bool(row.must_change),
+        language=row.language,
+        timezone=row.timezone,
     )

@@ -8,6 +8,8 @@ from typing import Final
 from aiohttp import web
 
 from ivr.web.guard import Page, render
+from ivr.web.language import gettext as _
+from ivr.web.language import zones_by_region
 from ivr.web.scope import EVERYBODY, Who
 from ivr.web.state import web_of
 from ivr.web.users import find_user
@@ -18,6 +20,7 @@ DONE: Final = {
     "session": "The session is ended.",
     "factor-off": "The second factor is off. All other sessions are ended.",
     "others": "All other sessions are ended.",
+    "language": "Language and time zone are changed.",
 }
 
 
@@ -39,7 +42,12 @@ async def settings_page(
         "sessions": sessions,
         "factor": factor,
         "errors": errors,
-        "done": DONE.get(request.query.get("done", ""), ""),
+        "done": _(DONE.get(request.query.get("done", ""), "")),
+        "chosen": {
+            "language": (user.language if user else None) or "",
+            "timezone": (user.timezone if user else None) or "",
+        },
+        "zones": zones_by_region(),
     }
     return render(request, "settings/home.html", who, values, status=422 if errors else 200)
 

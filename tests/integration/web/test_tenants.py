@@ -78,7 +78,7 @@ def test_the_walk_knows_every_route(site: Site):
     public = {
         "/", "/login", "/login/code", "/login/pin", "/login/pin/code",
         "/healthz", "/readyz", "/metrics", "/static/{hash}/{name}",
-        f"{BASE}/openapi.json", f"{BASE}/problems",
+        f"{BASE}/openapi.json", f"{BASE}/problems", "/language/{language}",
     }  # fmt: skip
     walked = {re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", page.path) for page in PAGES}
     walked |= {re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", BASE + row.path) for row in OPERATIONS}

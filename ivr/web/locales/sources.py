@@ -1,0 +1,200 @@
+"""Finds every sentence that pages show, wherever it stands in the sources.
+
+templates            {{ _("…") }}, {% trans %}
+ivr/web/**/*.py      _("…"), ngettext("…", "…", n), pgettext("…", "…"), mark("…")
+tables               constants whose texts go through `_` where they are shown
+errors               sentences of the billing library and of our own stores, which know no
+                     languages; facts stand in them as {fact}. Their reasons have the context
+                     `reason`, and {1}, {2} … for what was inserted.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_python
+from jinja2.ext import babel_extract
+
+import billing
+from billing.errors import BillingError
+from ivr.web import navigation, problems, vocabulary, words
+from ivr.web.reasons import REASON
+
+ROOT: Final = Path(billing.__file__).parent.parent
+KEYWORDS: Final[dict[str, Any]] = {  # Any: Babel's shapes of arguments
+    "_": None,
+    "gettext": None,
+    "mark": None,
+    "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+}
+JINJA: Final = {
+    "trimmed": "true",
+    "newstyle_gettext": "true",
+    "trim_blocks": "true",
+    "lstrip_blocks": "true",
+}
+TABLES: Final[Mapping[str, object]] = {
+    "ivr/web/navigation.py": navigation.MENUS,
+    "ivr/web/problems.py": {code: title for code, (_, title) in problems.KNOWN.items()},
+    "ivr/web/vocabulary.py": vocabulary.WORDS,
+    "ivr/web/words.py": (words.STATES, words.END_REASONS, words.KINDS, words.EVIDENCE, words.PER),
+}
+# Errors of these reach a page; those of the command line do not.
+PACKAGES: Final = ("billing", "ivr.directory", "ivr.web")
+
+
+def read_sources() -> Catalog:
+    """Collect all sentences with the files they stand in."""
+    found = Catalog()
+    _read_templates(found)
+    _read_python(found)
+    for name, table in TABLES.items():
+        for text in _texts_of(table):
+            _put(found, ROOT / name, text)
+    for file, constant in _constants():
+        for text in _texts_of(constant):
+            _put(found, file, text)
+    for error in _errors():
+        _put(found, ROOT / f"{error.__module__.replace('.', '/')}.py", error.sentence)
+    for package in PACKAGES:
+        for file in sorted((ROOT / package.replace(".", "/")).rglob("*.py")):
+            for reason in _reasons(ast.parse(file.read_text(encoding="utf-8"))):
+                _put(found, file, reason, context=REASON)
+    return found
+
+
+def _read_templates(found: Catalog) -> None:
+    for file in sorted((ROOT / "ivr/web/templates").rglob("*.html")):
+        with file.open("rb") as source:
+            for _line, name, found_texts, _notes in babel_extract(
+                source, list(KEYWORDS), (), JINJA
+            ):
+                _add(found, file, name, found_texts)
+
+
+def _read_python(found: Catalog) -> None:
+    for file in sorted((ROOT / "ivr/web").rglob("*.py")):
+        body = BytesIO(file.read_bytes())
+        for _line, function, texts, _notes in extract_python(body, KEYWORDS, (), {}):
+            _add(found, file, function, texts)
+
+
+def _add(found: Catalog, file: Path, function: object, texts: object) -> None:
+    """Add what an extractor found; what is not written out there is in one of the tables."""
+    parts = [texts] if isinstance(texts, str) else list(texts) if isinstance(texts, tuple) else []
+    written = [part for part in parts if isinstance(part, str) and part]
+    match function, written:
+        case "ngettext", [one, many, *_]:
+            _put(found, file, (one, many))
+        case "pgettext", [context, text, *_]:
+            _put(found, file, text, context=context)
+        case (("ngettext" | "pgettext"), _):
+            pass
+        case _, [text, *_]:
+            _put(found, file, text)
+
+
+def _put(
+    found: Catalog, file: Path, text: str | tuple[str, str], *, context: str | None = None
+) -> None:
+    found.add(text, locations=[(file.relative_to(ROOT).as_posix(), 0)], context=context)
+
+
+def _texts_of(table: object) -> Iterator[str]:
+    """Yield the texts of a table; a path or a key is no text for people."""
+    match table:
+        case "":
+            pass
+        case str() if not table.startswith("/"):
+            yield table
+        case Mapping():
+            for value in table.values():
+                yield from _texts_of(value)
+        case Sequence() if not isinstance(table, str):
+            for value in table:
+                yield from _texts_of(value)
+        case _ if is_dataclass(table):
+            for field in fields(table):
+                yield from _texts_of(getattr(table, field.name))
+        case _:
+            pass
+
+
+def _constants() -> Iterator[tuple[Path, object]]:
+    """Yield the constants of modules that go through `_` by their name: _(DONE[what])."""
+    for module in _modules("ivr.web"):
+        file = Path(str(module.__file__))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id="_"), args=[argument, *_]):
+                    for part in ast.walk(argument):
+                        if isinstance(part, ast.Name) and part.id.isupper():
+                            yield file, getattr(module, part.id)
+
+
+def _modules(package: str) -> Iterator[ModuleType]:
+    root = importlib.import_module(package)
+    yield root
+    for part in pkgutil.walk_packages(root.__path__, f"{package}."):
+        if not part.name.endswith("__main__"):
+            yield importlib.import_module(part.name)
+
+
+def _errors() -> list[type[BillingError]]:
+    """Return all classes of errors with codes that pages know."""
+    for package in PACKAGES:
+        list(_modules(package))
+    found: list[type[BillingError]] = []
+    waiting = [BillingError]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if kind.__module__.startswith(PACKAGES):
+            found.append(kind)
+    return sorted(set(found), key=lambda kind: (kind.__module__, kind.__name__))
+
+
+def _reasons(tree: ast.AST) -> Iterator[str]:
+    """Yield what stands behind `reason=` in the making of an error."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and not _logs(node):
+            for keyword in node.keywords:
+                if keyword.arg == "reason" and (text := _template(keyword.value)):
+                    yield text
+
+
+def _logs(node: ast.Call) -> bool:
+    function = node.func
+    return (
+        isinstance(function, ast.Attribute)
+        and isinstance(function.value, ast.Name)
+        and function.value.id == "log"
+    )
+
+
+def _template(value: ast.expr) -> str:
+    """Write a text, or one with insertions, as the catalog has it; nothing for other values."""
+    match value:
+        case ast.Constant(value=str() as text):
+            return text if " " in text else ""
+        case ast.JoinedStr(values=parts):
+            number, text = 0, ""
+            for part in parts:
+                if isinstance(part, ast.Constant):
+                    text += str(part.value)
+                else:
+                    number += 1
+                    text += f"{{{number}}}"
+            return text if " " in text else ""
+        case _:
+            return ""
