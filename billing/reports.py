@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Column, Row, Table, and_, case, func, select
+from sqlalchemy import Column, ColumnElement, Row, Table, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clock import microseconds_of, moment_of
@@ -149,13 +149,19 @@ def _sold(table: Table) -> tuple[Column[Any], ...]:  # Any: columns of any type
 
 
 async def statement(
-    connection: AsyncConnection, account_id: int, *, before: int | None = None, limit: int = 50
+    connection: AsyncConnection,
+    account_id: int,
+    *,
+    before: int | None = None,
+    limit: int = 50,
+    kind: str | None = None,
+    span: Span | None = None,
 ) -> list[StatementLine]:
     """List the movements of an account, newest first; `before` is the last seq of a page."""
     query = (
         select(entries, transfers)
         .join(transfers, transfers.c.id == entries.c.transfer_id)
-        .where(entries.c.account_id == account_id)
+        .where(entries.c.account_id == account_id, *_narrowed(kind, span))
         .order_by(entries.c.seq.desc())
         .limit(min(limit, STATEMENT_MAX))
     )
@@ -165,21 +171,26 @@ async def statement(
 
 
 async def statement_of(
-    connection: AsyncConnection, account_id: int, span: Span
+    connection: AsyncConnection, account_id: int, span: Span, *, kind: str | None = None
 ) -> list[StatementLine]:
     """List the movements of an account in whole days, oldest first; one more than `ROWS_MAX`."""
     query = (
         select(entries, transfers)
         .join(transfers, transfers.c.id == entries.c.transfer_id)
-        .where(
-            entries.c.account_id == account_id,
-            transfers.c.at_us >= span.from_us,
-            transfers.c.at_us < span.until_us,
-        )
+        .where(entries.c.account_id == account_id, *_narrowed(kind, span))
         .order_by(entries.c.seq)
         .limit(ROWS_MAX + 1)
     )
     return [_line(row) for row in await connection.execute(query)]
+
+
+def _narrowed(kind: str | None, span: Span | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if kind is not None:
+        conditions.append(transfers.c.kind == kind)
+    if span is not None:
+        conditions += [transfers.c.at_us >= span.from_us, transfers.c.at_us < span.until_us]
+    return conditions
 
 
 def _line(row: Row[Any]) -> StatementLine:  # Any: a row of many column types

@@ -10,3 +10,8 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 def harmless(cell: str) -> str:
     """Begin a text with a quote where a spreadsheet would compute it."""
     return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def plain(cell: str) -> str:
+    """Take back what `harmless` did, so that what is exported can be read again as it was."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell

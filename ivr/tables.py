@@ -61,6 +61,19 @@ phones = Table(
     Column("number", Text, primary_key=True),
     Column("account", Text, nullable=False),  # code of a caller's account
     Index("ix_phones_account", "account"),
+    Index("ix_phones_search", "number", postgresql_ops={"number": "text_pattern_ops"}),
+)
+
+# What operators write down about an account.
+account_notes = Table(
+    "account_notes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Index("ix_account_notes_account_id", "account", "id"),
 )
 
 pins = Table(

@@ -51,6 +51,7 @@ billing_settings = Table(
     Column("title", Text, nullable=False),
     Column("address", Text, nullable=False),
     CheckConstraint("cycle IN ('beginning', 'end')", name="cycle_known"),
+    Index("ix_billing_settings_title", "title", postgresql_ops={"title": "text_pattern_ops"}),
 )
 
 # The last number given of each series and year; locked while a document is made.

@@ -65,6 +65,27 @@ accounts = Table(
         sqlite_where=text("kind = 'caller'"),
         postgresql_where=text("kind = 'caller'"),
     ),
+    # Search by what a code or number begins with; PostgreSQL needs byte order for that.
+    Index(
+        "ix_accounts_search_code",
+        "code",
+        postgresql_ops={"code": "text_pattern_ops"},
+        sqlite_where=text("kind = 'caller'"),
+        postgresql_where=text("kind = 'caller'"),
+    ),
+    Index(
+        "ix_accounts_search_number",
+        "number",
+        postgresql_ops={"number": "text_pattern_ops"},
+        sqlite_where=text("number IS NOT NULL"),
+        postgresql_where=text("number IS NOT NULL"),
+    ),
+    Index(
+        "ix_accounts_blocked",
+        "code",
+        sqlite_where=text("status = 'blocked'"),
+        postgresql_where=text("status = 'blocked'"),
+    ),
     CheckConstraint("held >= 0", name="held_not_negative"),
     CheckConstraint("open_holds >= 0", name="open_holds_not_negative"),
     CheckConstraint(

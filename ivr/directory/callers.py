@@ -59,7 +59,7 @@ async def set_phones_and_pin(
                     select(phones.c.account).where(phones.c.number == number)
                 )
                 if owner not in {None, account}:
-                    raise InvalidInput(reason="the phone belongs to another account")
+                    raise InvalidInput(reason=f"the phone {number} belongs to account {owner}")
                 if owner is None:
                     await connection.execute(insert(phones), {"number": number, "account": account})
             if hashed:

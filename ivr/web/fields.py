@@ -126,6 +126,7 @@ _WRITTEN: Final[dict[str, Any]] = {  # Any: a JSON schema
 }
 Amount = Annotated[Micros, BeforeValidator(_amount), Field(json_schema_extra=_WRITTEN)]
 TopUpAmount = Annotated[Amount, AfterValidator(_top_up)]
+OptionalAmount = Annotated[Amount | None, BeforeValidator(_nothing)]
 CreditLimit = Annotated[Amount, AfterValidator(_not_negative)]
 Day = Annotated[date, BeforeValidator(_day)]
 OptionalDay = Annotated[Day | None, BeforeValidator(_nothing)]

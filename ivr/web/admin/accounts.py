@@ -1,34 +1,32 @@
-"""Accounts for operators: search, and opening a new one."""
+"""Accounts for operators: the list, found while one types, and as a file."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from aiohttp import web
-from pydantic import ValidationError, model_validator
+from pydantic import Field
 
-from billing.errors import BillingError
-from billing.money import format_amount
-from billing.wallet import Account
-from ivr.directory.callers import set_phones_and_pin
+from ivr.bulk.account_sheet import EXPORTED, exported
+from ivr.bulk.sheet import write_sheet
 from ivr.web.fields import (
     PAGE_SIZE,
-    Code,
-    CreditLimit,
-    Line,
+    OptionalAmount,
     OptionalLine,
-    OptionalNumber,
-    OptionalPin,
     PageInput,
     read_cursor,
     write_cursor,
 )
-from ivr.web.guard import Page, read_form, render
+from ivr.web.guard import Page, render
 from ivr.web.lists import first_link, next_link, read_filter
-from ivr.web.problems import messages, problem_of
-from ivr.web.queries.accounts import AccountFilter, list_accounts
-from ivr.web.scope import OPERATORS, Right, Who
+from ivr.web.problems import Refusal
+from ivr.web.queries.account_search import AccountFilter, list_accounts, titles_of
+from ivr.web.queries.plans import list_plans
+from ivr.web.scope import OPERATORS, Who
 from ivr.web.state import Web, web_of
+
+EXPORT_PAGE: Final = 500
+EXPORT_PAGES_MAX: Final = 2_000
 
 
 class SearchForm(PageInput):
@@ -37,116 +35,86 @@ class SearchForm(PageInput):
     q: OptionalLine = None
     status: Literal["", "active", "blocked"] = ""
     mode: Literal["", "prepaid", "postpaid"] = ""
+    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
+    plan: OptionalLine = None
+    below: OptionalAmount = None
 
-
-class NewAccountForm(PageInput):
-    """A new account, with the phone that it may be called from."""
-
-    code: Code
-    mode: Literal["prepaid", "postpaid"] = "prepaid"
-    currency: Line
-    credit_limit: CreditLimit = 0
-    phone: OptionalNumber = None
-    pin: OptionalPin = None
-
-    @model_validator(mode="after")
-    def _limit_fits(self) -> NewAccountForm:
-        if self.mode == "prepaid" and self.credit_limit:
-            raise ValueError("only a postpaid account has a credit limit")
-        return self
+    def wanted(self) -> AccountFilter:
+        """Return the filter."""
+        return AccountFilter(
+            text=self.q,
+            status=self.status or None,
+            mode=self.mode or None,
+            currency=self.currency or None,
+            plan=self.plan,
+            below=self.below,
+        )
 
 
 async def show(request: web.Request, who: Who) -> web.Response:
-    """Show accounts by code."""
+    """Show accounts by code; the page looks again while somebody types."""
+    running = web_of(request)
     form = read_filter(request, SearchForm)
     place = read_cursor(request.query.get("after", ""), str)
-    wanted = AccountFilter(
-        text=form.value.q, status=form.value.status or None, mode=form.value.mode or None
-    )
-    async with web_of(request).reading() as connection:
+    async with running.reading() as connection:
         found = await list_accounts(
             connection,
             who.scope,
-            wanted,
+            form.value.wanted(),
             after=place[0] if place else None,
             limit=PAGE_SIZE + 1,
         )
-    more = len(found) > PAGE_SIZE
-    cursor = write_cursor(found[PAGE_SIZE - 1].code) if more else None
+        shown = found[:PAGE_SIZE]
+        titles = await titles_of(connection, [account.code for account in shown])
+        plans, _live = await list_plans(connection, subscribed=False)
+    cursor = write_cursor(shown[-1].code) if len(found) > PAGE_SIZE else None
     return render(
         request,
         "admin/accounts.html",
         who,
         {
-            "accounts": found[:PAGE_SIZE],
+            "accounts": shown,
+            "titles": titles,
             "form": form,
-            "filtered": any(form.value.model_dump().values()),
+            "filtered": any(
+                value is not None and value != "" for value in form.value.model_dump().values()
+            ),
+            "currencies": currencies(running),
+            "plans": [one.plan.name for one in plans],
+            "csv": f"/admin/accounts.csv?{request.query_string}",
             "next": next_link(request, cursor),
             "first": first_link(request),
         },
     )
 
 
-async def new(request: web.Request, who: Who) -> web.Response:
-    """Show the form of a new account."""
-    return _form(request, who, {}, {})
-
-
-def _form(
-    request: web.Request, who: Who, typed: dict[str, str], errors: dict[str, str]
-) -> web.Response:
-    return render(
-        request,
-        "admin/account_new.html",
-        who,
-        {"typed": typed, "errors": errors, "currencies": currencies(web_of(request))},
-        status=422 if errors else 200,
+async def export(request: web.Request, who: Who) -> web.StreamResponse:
+    """Answer the filtered list as the CSV file that the import reads, page by page."""
+    form = read_filter(request, SearchForm)
+    if form.errors:
+        raise Refusal("invalid", " ".join(form.errors.values()), fields=form.errors)
+    wanted, running = form.value.wanted(), web_of(request)
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/csv; charset=utf-8",
+            "Content-Disposition": 'attachment; filename="accounts.csv"',
+        }
     )
-
-
-async def add(request: web.Request, who: Who) -> web.StreamResponse:
-    """Open an account."""
-    typed = await read_form(request)
-    running = web_of(request)
-    sent = {name: text for name, text in typed.items() if text.strip()}
-    try:
-        form = NewAccountForm.model_validate(sent)
-    except ValidationError as error:
-        errors = messages(error)
-        if "body" in errors:
-            errors["credit_limit"] = errors.pop("body")
-        return _form(request, who, _without_pin(typed), errors)
-    if form.currency not in currencies(running):
-        return _form(request, who, _without_pin(typed), {"currency": "Choose one of the list."})
-    if form.phone and running.deps.directory().account_of_phone(form.phone):
-        taken = {"phone": "This phone belongs to another account."}
-        return _form(request, who, _without_pin(typed), taken)
-    try:
-        account = await open_account(running, who, form)
-    except BillingError as error:
-        problem = problem_of(error)
-        if problem is None or problem.status >= 500:
-            raise
-        return _form(request, who, _without_pin(typed), {"code": problem.detail})
-    raise web.HTTPSeeOther(f"/admin/accounts/{account.code}")
-
-
-async def open_account(running: Web, who: Who, form: NewAccountForm) -> Account:
-    """Open the account, then register its phone and PIN."""
-    account = await running.deps.wallet.open_account(
-        form.code, mode=form.mode, currency=form.currency, credit_limit=form.credit_limit
-    )
-    if form.phone or form.pin:
-        await set_phones_and_pin(
-            running.deps.engine,
-            account.code,
-            numbers=[form.phone] if form.phone else [],
-            pin=form.pin,
-            key=running.deps.pin_key,
-        )
-    facts = f"{account.mode}, credit limit {format_amount(account.credit_limit)} {account.currency}"
-    await running.note(who, "open account", account.code, after=facts)
-    return account
+    await response.prepare(request)
+    await response.write(write_sheet([EXPORTED]))
+    after: str | None = None
+    for _number in range(EXPORT_PAGES_MAX):
+        async with running.reading() as connection:
+            found = await list_accounts(
+                connection, who.scope, wanted, after=after, limit=EXPORT_PAGE
+            )
+            rows = await exported(connection, found)
+        await response.write(write_sheet(rows))
+        if len(found) < EXPORT_PAGE:
+            break
+        after = found[-1].code
+    await response.write_eof()
+    return response
 
 
 def currencies(running: Web) -> list[str]:
@@ -155,14 +123,7 @@ def currencies(running: Web) -> list[str]:
     return sorted({client.currency for client in clients}) or ["USD"]
 
 
-def _without_pin(typed: dict[str, str]) -> dict[str, Any]:  # Any: what the template shows again
-    return {name: text for name, text in typed.items() if name not in {"pin", "csrf"}}
-
-
 PAGES: Final = (
+    Page(method="GET", path="/admin/accounts.csv", roles=OPERATORS, handler=export),
     Page(method="GET", path="/admin/accounts", roles=OPERATORS, handler=show),
-    Page(method="GET", path="/admin/new-account", roles=OPERATORS, handler=new),
-    Page(
-        method="POST", path="/admin/new-account", roles=OPERATORS, handler=add, right=Right.ACCOUNTS
-    ),
 )

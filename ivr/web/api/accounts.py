@@ -14,6 +14,7 @@ from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.places import ACCOUNT
 from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
+from ivr.web.queries import account_search as search
 from ivr.web.queries import accounts as queries
 from ivr.web.scope import CALLERS, OPERATORS, Right
 
@@ -23,10 +24,10 @@ async def list_accounts(ask: Ask) -> Answer:
     assert isinstance(ask.query, models.AccountsQuery)
     place = read_cursor(ask.query.after, str)
     async with ask.web.reading() as connection:
-        found = await queries.list_accounts(
+        found = await search.list_accounts(
             connection,
             ask.who.scope,
-            queries.AccountFilter(text=ask.query.q, status=ask.query.status, mode=ask.query.mode),
+            search.AccountFilter(text=ask.query.q, status=ask.query.status, mode=ask.query.mode),
             after=place[0] if place else None,
             limit=ask.query.limit + 1,
         )

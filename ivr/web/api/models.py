@@ -53,7 +53,7 @@ class CallsQuery(PageQuery):
 
 
 class AccountsQuery(PageQuery):
-    """Which accounts; `q` is part of a code, or begins an account number or a phone."""
+    """Which accounts; `q` begins a code, an account number, a phone or a title."""
 
     q: OptionalLine = None
     status: Literal["active", "blocked"] | None = None

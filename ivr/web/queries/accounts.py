@@ -1,7 +1,8 @@
-"""Callers' accounts as rows: search with keyset paging, one account, its phones."""
+"""Callers' accounts as rows: one account, its phones, whether it has a PIN."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,35 +16,6 @@ from ivr.tables import phones, pins, users
 from ivr.web.scope import NotYours, Role, Scope
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountFilter:
-    """What a list of accounts shows. `text` is part of a code, or begins a number or phone."""
-
-    text: str | None = None
-    status: str | None = None
-    mode: str | None = None
-
-
-async def list_accounts(
-    connection: AsyncConnection,
-    scope: Scope,
-    wanted: AccountFilter,
-    *,
-    after: str | None = None,
-    limit: int,
-) -> list[Account]:
-    """List accounts by code; `after` is the last code of the page before."""
-    query = (
-        select(accounts)
-        .where(accounts.c.kind == "caller", *_visible(scope), *_conditions(wanted))
-        .order_by(accounts.c.code)
-        .limit(limit)
-    )
-    if after is not None:
-        query = query.where(accounts.c.code > after)
-    return [_account(row) for row in await connection.execute(query)]
-
-
 async def find_account(connection: AsyncConnection, scope: Scope, code: str) -> Account:
     """Read one account.
 
@@ -52,12 +24,12 @@ async def find_account(connection: AsyncConnection, scope: Scope, code: str) -> 
 
     """
     query = select(accounts).where(
-        accounts.c.kind == "caller", accounts.c.code == code, *_visible(scope)
+        accounts.c.kind == "caller", accounts.c.code == code, *visible(scope)
     )
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         raise NotYours
-    return _account(row)
+    return account_of(row)
 
 
 async def phones_of(connection: AsyncConnection, code: str) -> list[str]:
@@ -76,13 +48,20 @@ async def top_up_amount(
     connection: AsyncConnection, account_id: int, transfer_id: str
 ) -> int | None:
     """Return what a transfer added to an account; None when it added nothing to this one."""
+    return await booked(connection, account_id, transfer_id, PAID_IN)
+
+
+async def booked(
+    connection: AsyncConnection, account_id: int, transfer_id: str, kinds: Collection[str]
+) -> int | None:
+    """Return what a transfer of some kinds moved on an account; None for any other."""
     query = (
         select(entries.c.amount)
         .join(transfers, transfers.c.id == entries.c.transfer_id)
         .where(
             entries.c.account_id == account_id,
             entries.c.transfer_id == transfer_id,
-            transfers.c.kind.in_(PAID_IN),
+            transfers.c.kind.in_(kinds),
         )
     )
     return await connection.scalar(query)
@@ -152,7 +131,7 @@ async def holder_of_pin(connection: AsyncConnection, code: str) -> PinHolder | N
     )
 
 
-def _visible(scope: Scope) -> list[ColumnElement[bool]]:
+def visible(scope: Scope) -> list[ColumnElement[bool]]:
     """Narrow to what the visitor may see; an operator sees all."""
     if scope.role is Role.OPERATOR:
         return []
@@ -161,30 +140,8 @@ def _visible(scope: Scope) -> list[ColumnElement[bool]]:
     return [false()]
 
 
-def _conditions(wanted: AccountFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.text is not None:
-        text = wanted.text.lower()
-        number = text.removeprefix("+")
-        conditions.append(
-            or_(
-                accounts.c.code.contains(text, autoescape=True),
-                accounts.c.number.startswith(number, autoescape=True),
-                accounts.c.code.in_(
-                    select(phones.c.account).where(
-                        phones.c.number.startswith(number, autoescape=True)
-                    )
-                ),
-            )
-        )
-    if wanted.status is not None:
-        conditions.append(accounts.c.status == wanted.status)
-    if wanted.mode is not None:
-        conditions.append(accounts.c.mode == wanted.mode)
-    return conditions
-
-
-def _account(row: Row[Any]) -> Account:  # Any: a row of many column types
+def account_of(row: Row[Any]) -> Account:  # Any: a row of many column types
+    """Turn a row into an account."""
     return Account(
         id=row.id,
         code=row.code,

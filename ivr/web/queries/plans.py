@@ -27,11 +27,11 @@ PERCENT = 100
 
 
 async def list_plans(
-    connection: AsyncConnection,
+    connection: AsyncConnection, *, subscribed: bool = True
 ) -> tuple[list[PlanVersion], list[Subscription]]:
-    """List plans by name, and live subscriptions by account."""
+    """List plans by name, and live subscriptions by account where they are asked for."""
     plans = await newest_plans(connection)
-    live = await live_subscriptions(connection, None)
+    live = await live_subscriptions(connection, None) if subscribed else {}
     return [plans[name] for name in sorted(plans)], [live[name] for name in sorted(live)]
 
 
