@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Select, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clock import MICROSECONDS
 from billing.domain.operations import AccountRef
-from billing.domain.payouts import BankAccount, Payable, PayoutStatus, PayoutTerms
+from billing.domain.payouts import (
+    HOLD_BACK_DAYS,
+    BankAccount,
+    Payable,
+    PayoutStatus,
+    PayoutTerms,
+)
 from billing.errors import UnknownAccount
 from billing.money import Micros
 from billing.storage.payout_tables import payout_holds, payout_terms, payouts
@@ -123,3 +130,119 @@ def is_account(party: AccountRef) -> Any:  # Any: an SQL condition
         accounts.c.code == party.code,
         accounts.c.currency == party.currency,
     )
+
+
+async def payables(
+    connection: AsyncConnection, parties: Sequence[AccountRef], now_us: int
+) -> dict[AccountRef, Payable]:
+    """Say what each of many parties has, at once; who never earned anything has nothing."""
+    nothing = Payable(posted=0, pending=0, requested=0)
+    if not parties:
+        return {}
+    keys = [(party.kind, party.code, party.currency) for party in parties]
+    mine = tuple_(accounts.c.kind, accounts.c.code, accounts.c.currency).in_(keys)
+    posted = {
+        row.id: (AccountRef(kind=row.kind, code=row.code, currency=row.currency), row.posted)
+        for row in await connection.execute(select(accounts).where(mine))
+    }
+    pending = {
+        row.account_id: int(row.amount)
+        for row in await connection.execute(
+            _pending_by_account(list(posted), now_us, await _longest_wait(connection, keys))
+        )
+    }
+    asked = await connection.execute(
+        select(
+            payouts.c.kind,
+            payouts.c.code,
+            payouts.c.currency,
+            func.sum(payouts.c.amount).label("amount"),
+        )
+        .where(
+            payouts.c.status.in_(OPEN),
+            tuple_(payouts.c.kind, payouts.c.code, payouts.c.currency).in_(keys),
+        )
+        .group_by(payouts.c.kind, payouts.c.code, payouts.c.currency)
+    )
+    requested = {(row.kind, row.code, row.currency): int(row.amount) for row in asked}
+    found = dict.fromkeys(parties, nothing)
+    for account_id, (party, amount) in posted.items():
+        found[party] = Payable(
+            posted=amount,
+            pending=pending.get(account_id, 0),
+            requested=requested.get((party.kind, party.code, party.currency), 0),
+        )
+    return found
+
+
+async def _longest_wait(connection: AsyncConnection, keys: Sequence[tuple[str, str, str]]) -> int:
+    """Return the most days that any of these parties waits; what is older is pending for none."""
+    terms = await connection.scalar(
+        select(func.max(payout_terms.c.hold_back_days)).where(
+            tuple_(payout_terms.c.kind, payout_terms.c.code).in_([key[:2] for key in keys])
+        )
+    )
+    return max(terms or 0, HOLD_BACK_DAYS)
+
+
+def _pending_by_account(
+    account_ids: Sequence[int], now_us: int, days: int
+) -> Select[Any]:  # Any: columns of many types
+    """Sum what `_pending` sums, for many accounts, each by its own terms."""
+    settled = transfers.alias("settled")
+    since = now_us - func.coalesce(payout_terms.c.hold_back_days, HOLD_BACK_DAYS) * DAY_US
+    return (
+        select(entries.c.account_id, func.sum(entries.c.amount).label("amount"))
+        .select_from(
+            transfers.join(entries, entries.c.transfer_id == transfers.c.id)
+            .join(accounts, accounts.c.id == entries.c.account_id)
+            .outerjoin(
+                payout_terms,
+                (payout_terms.c.kind == accounts.c.kind) & (payout_terms.c.code == accounts.c.code),
+            )
+            .outerjoin(settled, settled.c.id == transfers.c.reverses)
+        )
+        .where(
+            entries.c.account_id.in_(account_ids),
+            # Nobody waits longer: this bound is what an index can use.
+            transfers.c.at_us > now_us - days * DAY_US,
+            transfers.c.at_us > since,
+            or_(
+                transfers.c.kind == "settle",
+                and_(settled.c.kind == "settle", settled.c.at_us > since),
+            ),
+        )
+        .group_by(entries.c.account_id)
+    )
+
+
+async def pending_by_day(
+    connection: AsyncConnection, party: AccountRef, now_us: int
+) -> list[tuple[int, Micros]]:
+    """List when pending shares become payable: the beginning of a day in UTC, and how much then.
+
+    What was earned on one day follows over the course of the day that many days later.
+    """
+    terms = await terms_of(connection, party)
+    wait_us = terms.hold_back_days * DAY_US
+    settled = transfers.alias("settled")
+    earned_us = func.coalesce(settled.c.at_us, transfers.c.at_us)
+    day = (earned_us - earned_us % DAY_US).label("day_us")
+    query = (
+        select(day, func.sum(entries.c.amount).label("amount"))
+        .select_from(
+            transfers.join(entries, entries.c.transfer_id == transfers.c.id)
+            .join(accounts, accounts.c.id == entries.c.account_id)
+            .outerjoin(settled, settled.c.id == transfers.c.reverses)
+        )
+        .where(
+            is_account(party),
+            transfers.c.at_us > now_us - wait_us,
+            earned_us > now_us - wait_us,
+            or_(transfers.c.kind == "settle", settled.c.kind == "settle"),
+        )
+        .group_by(day)
+        .order_by(day)
+    )
+    rows = await connection.execute(query)
+    return [(row.day_us + wait_us, int(row.amount)) for row in rows]

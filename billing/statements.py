@@ -59,10 +59,15 @@ async def party_statement(
     if account_id is None:
         raise UnknownAccount(account=f"{party.kind}:{party.code}")
     booked = entries.join(transfers, transfers.c.id == entries.c.transfer_id)
-    opening = await connection.scalar(
+    since = (
         select(func.coalesce(func.sum(entries.c.amount), 0))
         .select_from(booked)
-        .where(entries.c.account_id == account_id, transfers.c.at_us < span.from_us)
+        .where(entries.c.account_id == account_id, transfers.c.at_us >= span.from_us)
+        .scalar_subquery()
+    )
+    # Backwards from today: what is asked for most is near, and the past is long.
+    opening = await connection.scalar(
+        select(accounts.c.posted - since).where(accounts.c.id == account_id)
     )
     day = (transfers.c.at_us - transfers.c.at_us % DAY_US).label("day")
     rows = await connection.execute(

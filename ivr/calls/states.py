@@ -59,6 +59,7 @@ class EndReason(StrEnum):
     OTHER_CURRENCY = "other_currency"
     TOPIC_UNAVAILABLE = "topic_unavailable"
     LINE_CLOSED = "line_closed"
+    LINE_SUSPENDED = "line_suspended"
     LINE_BUSY = "line_busy"
     OPERATOR_HUNG_UP = "operator_hung_up"
     TECHNICAL_PROBLEM = "technical_problem"

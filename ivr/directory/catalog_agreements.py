@@ -86,7 +86,9 @@ async def due_bonuses(
     return due
 
 
-async def pay_bonuses(engine: AsyncEngine, due: Sequence[Bonus], clock: Clock) -> None:
+async def pay_bonuses(
+    engine: AsyncEngine, due: Sequence[Bonus], clock: Clock, *, actor: str
+) -> None:
     """Post bonuses, once each, after the catalog that named them is committed.
 
     Raises:
@@ -99,7 +101,7 @@ async def pay_bonuses(engine: AsyncEngine, due: Sequence[Bonus], clock: Clock) -
     connection = await for_writing(engine)
     try:
         async with connection.begin():
-            for outcome in await post_bonuses(connection, due, clock, actor="catalog"):
+            for outcome in await post_bonuses(connection, due, clock, actor=actor):
                 if isinstance(outcome, BillingError):
                     raise outcome
     finally:

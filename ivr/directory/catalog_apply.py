@@ -51,6 +51,7 @@ async def apply(
     clock: Clock,
     pin_key: bytes,
     along: Along | None = None,
+    actor: str = "catalog",
 ) -> Applied:
     """Bring the database to what the catalog says.
 
@@ -78,7 +79,7 @@ async def apply(
             await apply_tariffs(connection, catalog, now_us, applied)
             await refuse_unknown_versions(connection, catalog)
             listed = await started(connection, catalog.clients, now_us)
-            await _clients(connection, listed, now_us, applied)
+            await _clients(connection, listed, now_us, applied, actor)
             bonuses = await due_bonuses(connection, listed, applied)
             await apply_payouts(connection, catalog.payouts, applied)
             await apply_queues(connection, catalog.queues, applied)
@@ -97,12 +98,16 @@ async def apply(
                 await bump_stamp(connection)
     finally:
         await connection.close()
-    await pay_bonuses(engine, bonuses, clock)
+    await pay_bonuses(engine, bonuses, clock, actor=actor)
     return applied
 
 
 async def _clients(
-    connection: AsyncConnection, listed: Sequence[Client], now_us: int, applied: Applied
+    connection: AsyncConnection,
+    listed: Sequence[Client],
+    now_us: int,
+    applied: Applied,
+    actor: str,
 ) -> None:
     wanted: dict[str, Row] = {
         client.code: {
@@ -125,7 +130,7 @@ async def _clients(
         connection, clients, "code", wanted=wanted, before=before, new={"created_us": now_us}
     )
     await _client_rules(connection, listed, applied)
-    await write_agreements(connection, bodies.items(), agreements, now_us)
+    await write_agreements(connection, bodies.items(), agreements, now_us, actor=actor)
 
 
 async def _client_rules(

@@ -115,12 +115,14 @@ class ClientRules:
     """Rules of a client: calls at once on all its lines, and countries its topics may dial.
 
     Without countries it may dial all that the installation may. `limits` are those of its own
-    logins, when they change lines and prices.
+    logins, when they change lines and prices. The lines of a client that is `suspended` take no
+    new call; live ones go on.
     """
 
     calls_max: int | None = None
     countries: tuple[str, ...] = ()
     limits: ClientLimits = field(default_factory=ClientLimits)
+    suspended: bool = False
 
     def to_json(self) -> str:
         """Write what differs from the default."""
@@ -153,7 +155,7 @@ LINE_FIELDS: Final = frozenset(
     }
 )
 TOPIC_FIELDS: Final = frozenset({"hours", "holidays", "hidden", "enabled", "accept", "otherwise"})
-CLIENT_FIELDS: Final = frozenset({"calls_max", "countries", "limits"})
+CLIENT_FIELDS: Final = frozenset({"calls_max", "countries", "limits", "suspended"})
 ACCESS_FIELDS: Final = frozenset({"spend_limit", "daily_limit"})
 OTHERWISE: Final = ("voicemail", "callback")
 RECORD_DAYS_MAX: Final = 3_650
@@ -200,6 +202,7 @@ def read_client_rules(nodes: Mapping[str, Node]) -> ClientRules:
             for child in nodes["countries"].list()
         ),
         limits=read_limits(nodes["limits"]),
+        suspended=nodes["suspended"].read(truth, default=False),
     )
 
 
@@ -231,6 +234,8 @@ def client_document(rules: ClientRules) -> Document:
         document["calls_max"] = rules.calls_max
     if rules.countries:
         document["countries"] = list(rules.countries)
+    if rules.suspended:
+        document["suspended"] = True
     if limits := limits_document(rules.limits):
         document["limits"] = limits
     return document

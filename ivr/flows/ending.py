@@ -24,7 +24,9 @@ from ivr.telephony import CallLeg
 RATING_SECONDS: Final = 5.0
 RATINGS: Final = frozenset("12345")
 # Refused before the line was answered; the reason is spoken all the same.
-UNANSWERED: Final = frozenset({EndReason.LINE_BUSY, EndReason.LINE_CLOSED})
+UNANSWERED: Final = frozenset(
+    {EndReason.LINE_BUSY, EndReason.LINE_CLOSED, EndReason.LINE_SUSPENDED}
+)
 
 log = structlog.get_logger()
 

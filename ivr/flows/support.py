@@ -108,8 +108,11 @@ def _admit(call: Call, desk: Desk) -> Did:
     call.client = did.client
     if call.part > 1:
         return did
+    rules = desk.directory().client(did.client).rules
+    if rules.suspended:
+        raise CallEnds(EndReason.LINE_SUSPENDED)
     # This call is counted already.
-    most = desk.directory().client(did.client).rules.calls_max
+    most = rules.calls_max
     if did.rules.calls_max and desk.registry.count(did=did.number) > did.rules.calls_max:
         raise LineBusy
     if most and desk.registry.count(client=did.client) > most:

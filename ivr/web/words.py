@@ -60,6 +60,7 @@ END_REASONS: Final = {
     "other_currency": "Account in another currency",
     "topic_unavailable": "Topic unavailable",
     "line_closed": "Line closed",
+    "line_suspended": "Client suspended",
     "line_busy": "Line busy",
     "operator_hung_up": "Ended by an operator",
     "technical_problem": "Technical problem",

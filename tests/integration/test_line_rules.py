@@ -10,6 +10,7 @@ from sqlalchemy import select
 from billing.domain.notation import parse_days
 from billing.domain.tariffs import Window
 from billing.money import parse_amount
+from billing.storage.tables import sessions
 from ivr.calls.call import Call
 from ivr.directory.model import Access
 from ivr.directory.rules import ClientRules, LineRules, Opening, TopicRules
@@ -192,6 +193,28 @@ async def test_a_caller_may_rate_the_agent_after_the_talk(
     assert kept == rating
     assert leg.heard.index("call-cost") < leg.heard.index("rate-agent")
     assert leg.heard[-1] == "goodbye"
+
+
+async def test_the_lines_of_a_suspended_client_take_no_new_call(stage: Stage) -> None:
+    clients = {
+        code: replace(client, rules=ClientRules(suspended=True))
+        for code, client in stage.directory.clients.items()
+    }
+    stage.directory = replace(stage.directory, clients=clients)
+    leg = ScriptedLeg(stage.switch, digits=["1"])
+
+    record = await stage.play(leg)
+
+    assert record.end_reason == "line_suspended"
+    assert leg.heard == ["line-closed"]
+
+
+async def test_who_was_rung_is_written_down_with_the_talk(stage: Stage) -> None:
+    await stage.play(ScriptedLeg(stage.switch, digits=["1"], talk_us=1_000_000))
+    async with stage.books.engine.connect() as connection:
+        served = (await connection.scalars(select(sessions.c.agent))).all()
+
+    assert served == ["demo:agent"]
 
 
 async def test_a_client_has_so_many_calls_at_once(stage: Stage) -> None:

@@ -1,102 +1,54 @@
-"""Clients for operators: how revenue is shared, every agreement there was, DIDs and topics."""
+"""The operators' list of clients: what each sold this month, what it has, and where it stands."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from aiohttp import web
 
-from billing.agreements import Agreement, agreement_history
-from billing.domain.notation import format_percent
-from billing.domain.splits import Share
-from billing.money import format_amount
-from ivr.directory.model import Client, Did
-from ivr.web import grid
-from ivr.web.grid import Grid
+from billing.reports import Span
+from ivr.web.fields import PAGE_SIZE, OptionalLine, PageInput, read_cursor, write_cursor
 from ivr.web.guard import Page, render
+from ivr.web.lists import first_link, next_link, read_filter
+from ivr.web.queries.clients import ClientFilter, list_clients
 from ivr.web.scope import OPERATORS, Who
 from ivr.web.state import web_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A client as the page shows it."""
+class ClientsForm(PageInput):
+    """Which clients are listed."""
 
-    client: Client
-    shares: tuple[Share, ...]
-    agreements: Grid
-    lines: Grid
+    q: OptionalLine = None
+    state: Literal["", "active", "suspended", "held"] = ""
 
 
 async def show(request: web.Request, who: Who) -> web.Response:
-    """List the clients."""
+    """List clients by code."""
     running = web_of(request)
-    directory = running.deps.directory()
-    found = []
+    form = read_filter(request, ClientsForm)
+    place = read_cursor(request.query.get("after", ""), str)
+    today = running.now().date()
+    month = Span(first=today.replace(day=1), last=today)
+    wanted = ClientFilter(text=form.value.q, state=form.value.state or None)
     async with running.reading() as connection:
-        for code in sorted(directory.clients):
-            client = directory.clients[code]
-            history = await agreement_history(connection, code)
-            dids = [did for did in directory.dids.values() if did.client == code]
-            found.append(
-                Shown(
-                    client=client,
-                    shares=client.shares_at(running.now_us()),
-                    agreements=_agreements(history),
-                    lines=_lines(sorted(dids, key=lambda did: did.number)),
-                )
-            )
-    return render(request, "admin/clients.html", who, {"clients": found})
-
-
-def _agreements(history: Sequence[Agreement]) -> Grid:
-    return Grid(
-        caption="Agreements",
-        titles=("Version", "In force from", "Split", "Referrers"),
-        rows=tuple(
-            (
-                grid.text(str(one.version)),
-                grid.moment(one.in_force_us),
-                grid.text(", ".join(_share(share) for share in one.shares)),
-                grid.text(
-                    ", ".join(
-                        f"{each.account} {format_percent(each.basis_points)} of the {each.of}"
-                        for each in one.referrers
-                    )
-                ),
-            )
-            for one in reversed(history)
-        ),
-        empty="The agreement has not changed since it was made.",
-    )
-
-
-def _share(share: Share) -> str:
-    fee = f" after {format_amount(share.fixed_fee)} a call" if share.fixed_fee else ""
-    return f"{share.kind} {format_percent(share.basis_points)}{fee}"
-
-
-def _lines(dids: Sequence[Did]) -> Grid:
-    rows = []
-    for did in dids:
-        topics = [(f"{topic.digit} {topic.name}", topic.tariff) for topic in did.topics]
-        for name, tariff in topics or [("none", None)]:
-            rows.append(
-                (
-                    grid.text(did.number),
-                    grid.text(name),
-                    grid.text(tariff or did.tariff),
-                    grid.text(did.timezone),
-                )
-            )
-    return Grid(
-        caption="DIDs and topics",
-        titles=("DID", "Topic", "Tariff", "Time zone"),
-        rows=tuple(rows),
-        empty="The client has no DID.",
-    )
+        found = await list_clients(
+            connection,
+            who.scope,
+            wanted,
+            month,
+            now_us=running.now_us(),
+            after=place[0] if place else "",
+            limit=PAGE_SIZE + 1,
+        )
+    cursor = write_cursor(found[PAGE_SIZE - 1].code) if len(found) > PAGE_SIZE else None
+    values = {
+        "clients": found[:PAGE_SIZE],
+        "form": form,
+        "filtered": bool(form.value.q or form.value.state),
+        "next": next_link(request, cursor),
+        "first": first_link(request),
+    }
+    return render(request, "admin/clients.html", who, values)
 
 
 PAGES: Final = (Page(method="GET", path="/admin/clients", roles=OPERATORS, handler=show),)

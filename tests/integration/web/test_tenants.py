@@ -50,6 +50,9 @@ class Foreign:
         path = re.sub(r"\{file:[^}]*\}", "csv", path)
         path = re.sub(r"\{kind:[^}]*\}", "message", path)
         path = re.sub(r"\{client:.*\}", "acme/en/secret", path)
+        path = re.sub(r"\{client_code:[^}]*\}", "acme", path)
+        path = re.sub(r"\{party_kind:[^}]*\}", "client", path)
+        path = re.sub(r"\{party_code:[^}]*\}", "acme", path)
         return re.sub(r"\{(code|account|subscription):[^}]*\}", "alice", path)
 
 
