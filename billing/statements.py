@@ -15,6 +15,7 @@ from billing.clock import moment_of
 from billing.domain.operations import AccountRef
 from billing.errors import UnknownAccount
 from billing.money import Micros
+from billing.payable import is_account
 from billing.reports import DAY_US, Span
 from billing.storage.tables import accounts, entries, transfers
 
@@ -49,13 +50,7 @@ async def party_statement(
         UnknownAccount: the party has no account in this currency.
 
     """
-    account_id = await connection.scalar(
-        select(accounts.c.id).where(
-            accounts.c.kind == party.kind,
-            accounts.c.code == party.code,
-            accounts.c.currency == party.currency,
-        )
-    )
+    account_id = await connection.scalar(select(accounts.c.id).where(is_account(party)))
     if account_id is None:
         raise UnknownAccount(account=f"{party.kind}:{party.code}")
     booked = entries.join(transfers, transfers.c.id == entries.c.transfer_id)

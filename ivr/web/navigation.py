@@ -62,6 +62,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
         _group(
             "Lines",
             ("/admin/clients", "Clients"),
+            ("/admin/parties", "Partners"),
             ("/admin/tariffs", "Tariffs"),
             ("/admin/prompts", "Prompts"),
             ("/admin/webhooks", "Webhooks"),

@@ -73,6 +73,10 @@ KINDS: Final = {
     "refund": "Refund",
     "opening": "Opening balance",
     "payout": "Payout",
+    "payout_rejected": "Rejected payout",
+    "service_fee": "Monthly fee",
+    "bonus": "Bonus",
+    "rerate": "Rated again",
     "fee": "Fee",
     "voucher": "Voucher",
     "payment": "Payment",
@@ -208,6 +212,11 @@ def word(text: str) -> str:
     return gettext(WORDS[text]) if text in WORDS else text.replace("_", " ").capitalize()
 
 
+def movement(kind: str) -> str:
+    """Name a kind of transfer."""
+    return _named(KINDS, kind)
+
+
 def _named(table: dict[str, str], name: str) -> str:
     return gettext(table[name]) if name in table else name.replace("_", " ")
 
@@ -248,7 +257,7 @@ FILTERS: Final = {
     "word": word,
     "plain_amount": format_amount,
     "state": lambda text: _named(STATES, text),
-    "kind": lambda text: _named(KINDS, text),
+    "kind": movement,
     "evidence": lambda text: _named(EVIDENCE, text),
     "slug": lambda text: escape(text.replace("_", "-")),
 }

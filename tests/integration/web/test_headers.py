@@ -43,6 +43,9 @@ async def test_no_page_holds_inline_code_or_outside_addresses(
             path = re.sub(r"\{kind:[^}]*\}", "message", path)
             path = re.sub(r"\{file:[^}]*\}", "csv", path)
             path = re.sub(r"\{client:.*\}", "acme/en/secret", path)
+            path = re.sub(r"\{client_code:[^}]*\}", "acme", path)
+            path = re.sub(r"\{party_kind:[^}]*\}", "client", path)
+            path = re.sub(r"\{party_code:[^}]*\}", "acme", path)
             answer = await client.get(path)
             text = (await answer.read()).decode(errors="replace")
             assert answer.status == 200, path
