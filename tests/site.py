@@ -25,9 +25,11 @@ from billing.storage.tables import clients, metadata
 from ivr.calls.call import CallSnapshot, Extension
 from ivr.calls.mailbox import Mailbox
 from ivr.directory.cache import DirectoryCache
+from ivr.directory.limits import EDITS, ClientLimits
 from ivr.directory.own_prompts import OwnPrompt, save_prompt
+from ivr.directory.rules import ClientRules
 from ivr.directory.store import bump_stamp, lock_directory
-from ivr.tables import api_tokens, callbacks, calls, dids, recordings
+from ivr.tables import api_tokens, callbacks, calls, client_rules, dids, recordings, topics
 from ivr.web.app import make_web
 from ivr.web.passwords import hash_password
 from ivr.web.rights import all_of, write_rights
@@ -268,6 +270,24 @@ class Site:
         async with self.desk.engine.begin() as connection:
             await connection.execute(insert(callbacks), row)
         return callback
+
+    async def topic(
+        self, name: str, *, digit: int = 1, client: str = "acme", destination: str = "demo:agent"
+    ) -> None:
+        """Let a line have a topic."""
+        row = {
+            "did": DIDS[client], "digit": digit, "name": name, "destination": destination,
+            "rules": "{}",
+        }  # fmt: skip
+        async with self.desk.engine.begin() as connection:
+            await connection.execute(insert(topics), row)
+
+    async def opened(self, client: str) -> None:
+        """Let a client change all that clients may."""
+        limits = ClientLimits(edit=EDITS, price_to=2_000_000, setup_fee_max=5_000_000)
+        row = {"client": client, "rules": ClientRules(limits=limits).to_json()}
+        async with self.desk.engine.begin() as connection:
+            await connection.execute(insert(client_rules), row)
 
     def ring(self, *, account: str = "alice", client: str = "acme", **changes: object) -> str:
         """Make a live call that has talked for 65 s."""

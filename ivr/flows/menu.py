@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Final
 
 from ivr.calls.call import Call
@@ -29,21 +30,15 @@ async def choose_topic(
         CallEnds: nothing valid was chosen and there is no operator.
 
     """
-    now = desk.clock.now()
     call.ask("topic")
-    open_now = did.offered(now)
-    choices = {
-        topic.digit: topic
-        for topic in did.topics
-        if topic in open_now or (topic.rules.enabled and topic.rules.otherwise)
-    }
+    choices = choices_at(did, desk.clock.now())
     closed = {topic.digit for topic in did.topics if topic.rules.enabled} - choices.keys()
     if not choices:
         raise CallEnds(EndReason.LINE_CLOSED)
-    offer = _offer(call, did, choices.values(), desk)
+    offered = offer(choices.values(), lambda topic: topic_name(call, did, topic, desk))
     before = introduction
     for _ in range(TRIES_MAX):
-        digits = await leg.collect(*before, *offer, digits_max=1, wait_seconds=CHOICE_SECONDS)
+        digits = await leg.collect(*before, *offered, digits_max=1, wait_seconds=CHOICE_SECONDS)
         topic = choices.get(int(digits)) if digits.isdecimal() else None
         if topic:
             call.ask("")
@@ -63,12 +58,22 @@ def _why_not(digits: str, closed: set[int]) -> Prompt:
     return Prompt.CHOICE_INVALID
 
 
-def _offer(call: Call, did: Did, choices: Iterable[Topic], desk: Desk) -> tuple[str, ...]:
+def choices_at(did: Did, now: datetime) -> dict[int, Topic]:
+    """List by digit what can be chosen; a closed topic can where it takes something else."""
+    open_now = did.offered(now)
+    return {
+        topic.digit: topic
+        for topic in did.topics
+        if topic in open_now or (topic.rules.enabled and topic.rules.otherwise)
+    }
+
+
+def offer(choices: Iterable[Topic], name_of: Callable[[Topic], str]) -> tuple[str, ...]:
+    """Say which topics there are, each by its name and digit."""
     words: list[str] = [Prompt.CHOOSE_TOPIC]
     # The operator is offered last, as callers expect.
     for topic in sorted(choices, key=lambda topic: topic.digit or 10):
         if topic.rules.hidden:
             continue
-        name = topic_name(call, did, topic, desk)
-        words += [Prompt.FOR, name, Prompt.PRESS, f"num-{topic.digit}"]
+        words += [Prompt.FOR, name_of(topic), Prompt.PRESS, f"num-{topic.digit}"]
     return tuple(words)

@@ -36,6 +36,7 @@ from ivr.web.api.mount import add_operations
 from ivr.web.errors import answer_errors
 from ivr.web.guard import Page, add_pages
 from ivr.web.health import add_health, count_requests
+from ivr.web.lines import line_pages, list_pages, topic_pages
 from ivr.web.portal import calls as portal_calls
 from ivr.web.portal import partner, report
 from ivr.web.portal import payouts as portal_payouts
@@ -69,6 +70,9 @@ PAGES: Final[tuple[Page, ...]] = (
     *calls.PAGES,
     *desk_pages.PAGES,
     *prompt_pages.PAGES,
+    *list_pages.PAGES,
+    *topic_pages.PAGES,
+    *line_pages.PAGES,
     *webhook_pages.PAGES,
     *call.PAGES,
     *vouchers.PAGES,

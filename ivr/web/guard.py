@@ -26,7 +26,7 @@ from ivr.web.sessions import Session
 from ivr.web.state import web_of
 
 FORM: Final = "application/x-www-form-urlencoded"
-FORM_FIELDS_MAX: Final = 50
+FORM_FIELDS_MAX: Final = 120
 
 MULTIPART: Final = "multipart/form-data"
 

@@ -63,6 +63,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             "Lines",
             ("/admin/clients", "Clients"),
             ("/admin/parties", "Partners"),
+            ("/admin/dids", "Lines"),
             ("/admin/tariffs", "Tariffs"),
             ("/admin/prompts", "Prompts"),
             ("/admin/webhooks", "Webhooks"),
@@ -85,6 +86,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
         ),
         _group(
             "Lines",
+            ("/portal/lines", "Lines"),
             ("/portal/prompts", "Prompts"),
             ("/portal/webhooks", "Webhooks"),
         ),

@@ -1,0 +1,1 @@
+"""Lines on the web: DIDs, topics, hours, queues and prices; for operators, and for clients."""
