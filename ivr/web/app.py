@@ -38,7 +38,7 @@ from ivr.web.guard import Page, add_pages
 from ivr.web.health import add_health, count_requests
 from ivr.web.lines import line_pages, list_pages, topic_pages
 from ivr.web.portal import calls as portal_calls
-from ivr.web.portal import partner, report
+from ivr.web.portal import partner, report, report_calls
 from ivr.web.portal import payouts as portal_payouts
 from ivr.web.security import add_headers
 from ivr.web.settings import factor as settings_factor
@@ -86,6 +86,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *payouts.PAGES,
     *portal_payouts.PAGES,
     *report.PAGES,
+    *report_calls.PAGES,
     *partner.PAGES,
     *reports.PAGES,
     *portal_calls.PAGES,
