@@ -7,11 +7,9 @@ What was opened is closed in reverse by one exit stack. Long tasks run under `su
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -36,6 +34,7 @@ from ivr.calls.callbacks import Callbacks
 from ivr.calls.closing import Closing
 from ivr.calls.consultations import Consultations
 from ivr.calls.control import Control
+from ivr.calls.draining import drain
 from ivr.calls.mailbox import Mailbox
 from ivr.calls.meter import Meter
 from ivr.calls.notices import Notice
@@ -43,6 +42,7 @@ from ivr.calls.recovery import Recovery
 from ivr.calls.registry import Registry
 from ivr.calls.stalls import StallWatch
 from ivr.calls.store import CallStore
+from ivr.calls.tally import Tally
 from ivr.directory.cache import DirectoryCache
 from ivr.directory.fees import charge_for_ever
 from ivr.directory.own_prompts import PromptFiles
@@ -54,15 +54,17 @@ from ivr.flows.consult import consult, consulted, wish
 from ivr.flows.desk import Desk
 from ivr.flows.farewell import farewell
 from ivr.flows.support import support_line
+from ivr.machine import Machine, Parts
 from ivr.sandbox.heard import Heard, HeardLeg
-from ivr.settings import Settings, SettingsError
+from ivr.settings import Settings
 from ivr.supervision import Job, Jobs
+from ivr.switching import ami_link, cel_file
 from ivr.telephony import CallLeg
+from ivr.watched import Watched
 from ivr.web.app import WebDeps, serving
 from ivr.web.tokens import make_cli_token
 from ivr.web.webhooks.sender import Sender
 
-DRAIN_POLL_SECONDS: Final = 0.1
 # What the dialplan asks for; anything else is a caller.
 FLOWS: Final = {
     "farewell": farewell,
@@ -93,6 +95,7 @@ class Lines:
     link: AmiLink
     registry: Registry
     desk: Desk
+    meter: Meter
     jobs: dict[str, Job]
 
 
@@ -124,6 +127,8 @@ async def running(
     async with AsyncExitStack() as stack:
         books = await _books(stack, settings, clock)
         lines = _lines(books, settings, clock, heard)
+        await lines.desk.tally.read(books.engine)
+        watched = _watched(books, lines, settings, clock)
         agi = AgiServer(
             settings.agi_host,
             settings.agi_port,
@@ -140,6 +145,7 @@ async def running(
                 "ledger": books.writer.watch,
                 "directory": books.directory.run,
                 "journal": books.charging.replay_journal,
+                "alarms": watched.watch.run,
                 "subscriptions": lambda: renew_for_ever(books.engine, clock),
                 "webhooks": Sender(
                     books.engine, clock, allow_private=settings.webhooks_allow_private
@@ -147,9 +153,10 @@ async def running(
                 "fees": lambda: charge_for_ever(books.writer, books.directory.current, clock),
             }
         )
+        watched.jobs = jobs
         await stack.enter_async_context(jobs)
         web = serving(
-            _web_deps(books, lines, settings, clock),
+            _web_deps(books, lines, watched.machine, settings, clock),
             host=settings.web_host,
             port=settings.web_port,
         )
@@ -179,37 +186,16 @@ async def _books(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Boo
 
 
 def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) -> Lines:
-    link = _ami_link(settings, clock)
+    link = ami_link(settings, clock)
     switch = AmiSwitch(link)
     registry = Registry(switch, calls_max=settings.calls_max)
     stalls = StallWatch(clock)
-    records = CelFile(_cel_file(settings))
+    records = CelFile(cel_file(settings))
     charging = books.charging
     store = CallStore(writer=books.writer, engine=books.engine)
     closing = Closing(charging=charging, registry=registry, records=records, stalls=stalls)
-    callbacks = _callbacks(books, registry, switch, settings, clock)
-    mailbox = _mailbox(books, settings, clock)
     prompts = _prompts(books, settings)
-    desk = Desk(
-        directory=books.directory.current,
-        people=_people(books, settings, clock),
-        callbacks=callbacks,
-        consultations=Consultations(),
-        mailbox=mailbox,
-        has_sound=prompts.has if prompts else lambda *_: False,
-        charging=charging,
-        closing=closing,
-        registry=registry,
-        store=store,
-        clock=clock,
-        new_id=lambda: new_id(clock),
-        boot=lambda: switch.boot,
-        slice_seconds=settings.slice_seconds,
-        ring_seconds=settings.ring_seconds,
-        account_calls_max=settings.account_calls_max,
-        has_queues=settings.shared_dir is not None,
-        countries=frozenset(settings.outbound_countries if settings.outbound_gateway else ()),
-    )
+    desk = _desk(books, registry, switch, closing, store, prompts, settings, clock)
     recovery = Recovery(
         charging=charging,
         closing=closing,
@@ -221,22 +207,56 @@ def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) 
         node=settings.node,
         directory=books.directory.current,
     )
+    meter = _meter(books, registry, switch, settings, clock, heard)
     jobs: dict[str, Job] = {
         "ami": link.run,
         "stalls": stalls.run,
-        "meter": _meter(books, registry, switch, settings, clock, heard).run,
+        "meter": meter.run,
         "recovery": recovery.run,
-        "callbacks": callbacks.run,
+        "callbacks": desk.callbacks.run,
     }
     if settings.shared_dir is not None:
         jobs["queues"] = QueueKeeper(
             link, switch, books.directory.current, settings.shared_dir / QUEUES_FILE
         ).run
-    if mailbox is not None:
-        jobs["mailbox"] = mailbox.run
+    if desk.mailbox is not None:
+        jobs["mailbox"] = desk.mailbox.run
     if prompts is not None:
         jobs["prompts"] = prompts.run
-    return Lines(link=link, registry=registry, desk=desk, jobs=jobs)
+    return Lines(link=link, registry=registry, desk=desk, meter=meter, jobs=jobs)
+
+
+def _desk(
+    books: Books,
+    registry: Registry,
+    switch: AmiSwitch,
+    closing: Closing,
+    store: CallStore,
+    prompts: PromptFiles | None,
+    settings: Settings,
+    clock: Clock,
+) -> Desk:
+    return Desk(
+        directory=books.directory.current,
+        people=_people(books, settings, clock),
+        callbacks=_callbacks(books, registry, switch, settings, clock),
+        consultations=Consultations(),
+        mailbox=_mailbox(books, settings, clock),
+        has_sound=prompts.has if prompts else lambda *_: False,
+        charging=books.charging,
+        closing=closing,
+        registry=registry,
+        store=store,
+        tally=Tally(clock),
+        clock=clock,
+        new_id=lambda: new_id(clock),
+        boot=lambda: switch.boot,
+        slice_seconds=settings.slice_seconds,
+        ring_seconds=settings.ring_seconds,
+        account_calls_max=settings.account_calls_max,
+        has_queues=settings.shared_dir is not None,
+        countries=frozenset(settings.outbound_countries if settings.outbound_gateway else ()),
+    )
 
 
 def _callbacks(
@@ -307,7 +327,29 @@ def _notice_words(heard: Heard | None) -> Callable[[Call, Notice], tuple[str, ..
     return words
 
 
-def _web_deps(books: Books, lines: Lines, settings: Settings, clock: Clock) -> WebDeps:
+def _watched(books: Books, lines: Lines, settings: Settings, clock: Clock) -> Watched:
+    registry = lines.registry
+    return Watched(
+        books.engine,
+        clock,
+        directory=books.directory,
+        parts=Parts(
+            node=settings.node,
+            clock=clock,
+            state_dir=settings.state_dir,
+            switching=lines.link,
+            ledger=books.writer,
+            live_calls=lambda: len(registry),
+            accepting=lambda: not registry.closed,
+            outages=lambda: registry.outages,
+            late_slices=lambda: lines.meter.late,
+        ),
+    )
+
+
+def _web_deps(
+    books: Books, lines: Lines, machine: Machine, settings: Settings, clock: Clock
+) -> WebDeps:
     registry = lines.registry
     return WebDeps(
         engine=books.engine,
@@ -316,6 +358,7 @@ def _web_deps(books: Books, lines: Lines, settings: Settings, clock: Clock) -> W
         directory=books.directory.current,
         live=registry,
         control=Control(registry=registry, wallet=books.wallet),
+        machine=machine,
         clock=clock,
         pin_key=pin_key(settings),
         voucher_key=voucher_key(settings),
@@ -336,17 +379,6 @@ def _web_deps(books: Books, lines: Lines, settings: Settings, clock: Clock) -> W
     )
 
 
-async def drain(registry: Registry, seconds_max: float) -> None:
-    """Refuse new calls and give the running ones a while; the rest is Asterisk's to limit."""
-    registry.closed = True
-    try:
-        async with asyncio.timeout(seconds_max):
-            while len(registry):  # noqa: ASYNC110 - only until the deadline
-                await asyncio.sleep(DRAIN_POLL_SECONDS)
-    except TimeoutError:
-        log.warning("calls handed over to the limits of the switch", calls=len(registry))
-
-
 def pin_key(settings: Settings) -> bytes:
     """Return the key that PIN hashes need; it is never kept in the database."""
     return bytes.fromhex(secrets.read_or_make(settings.state_dir / "pin.key"))
@@ -364,24 +396,3 @@ def _router(desk: Desk, heard: Heard | None) -> Callable[[CallLeg, str], Awaitab
         await FLOWS.get(path, support_line)(leg, desk)
 
     return route
-
-
-def _ami_link(settings: Settings, clock: Clock) -> AmiLink:
-    if settings.ami_port is None or settings.ami_secret is None:
-        raise SettingsError(
-            "TALKMETER_AMI_PORT and TALKMETER_AMI_SECRET are needed with an external Asterisk "
-            "(asterisk-conf/README.md tells where they come from)"
-        )
-    return AmiLink(
-        settings.ami_host,
-        settings.ami_port,
-        username=settings.ami_username,
-        secret=settings.ami_secret.get_secret_value(),
-        clock=clock,
-    )
-
-
-def _cel_file(settings: Settings) -> Path:
-    if settings.cel_file is None:
-        raise SettingsError("TALKMETER_CEL_FILE is needed: the CSV file that cel_custom writes")
-    return settings.cel_file

@@ -55,6 +55,10 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def states(self) -> tuple[tuple[str, bool], ...]:
+        """Tell of each task whether it runs."""
+        return tuple((task.get_name(), not task.done()) for task in self._tasks)
+
     async def until(self, stop: asyncio.Event) -> None:
         """Wait for the stop.
 

@@ -27,6 +27,7 @@ import billing.storage.payout_tables
 import billing.storage.plan_tables
 import billing.storage.report_tables
 import billing.storage.voucher_tables  # noqa: F401 - registers its tables
+import ivr.operation_tables  # noqa: F401 - as above
 from billing.storage.tables import RowId, metadata
 
 dids = Table(

@@ -22,6 +22,8 @@ from billing.domain.tariffs import Tariff
 from billing.errors import InvalidInput
 from billing.ids import new_id
 from billing.storage.tables import clients, metadata
+from ivr.alarms.findings import Finding
+from ivr.alarms.store import keep
 from ivr.calls.call import CallSnapshot, Extension
 from ivr.calls.mailbox import Mailbox
 from ivr.directory.cache import DirectoryCache
@@ -29,6 +31,7 @@ from ivr.directory.limits import EDITS, ClientLimits
 from ivr.directory.own_prompts import OwnPrompt, save_prompt
 from ivr.directory.rules import ClientRules
 from ivr.directory.store import bump_stamp, lock_directory
+from ivr.machine import AsteriskFacts, MachineFacts
 from ivr.tables import api_tokens, callbacks, calls, client_rules, dids, recordings, topics
 from ivr.web.app import make_web
 from ivr.web.passwords import hash_password
@@ -94,6 +97,31 @@ class ControlOnPaper:
         return None
 
 
+class MachineOnPaper:
+    """A machine that is well, as long as nobody says otherwise."""
+
+    def __init__(self) -> None:
+        self.facts = MachineFacts(
+            node="node-1", version="1.0",
+            asterisk=AsteriskFacts(
+                linked=True, boot="2026-11-20T09:00:00", version="22.10.1", channels=4,
+                heard_seconds=0.3, drift_seconds=0.01,
+            ),
+            live_calls=2, accepting=True, ledger_waiting=0, ledger_batches=10,
+            ledger_operations=25, ledger_last_size=2, ledger_last_seconds=0.004,
+            journal_waiting=0, journal_seconds=0, late_slices=0, directory_seconds=0.5,
+            jobs=(("meter", True), ("ami", True)), disk_percent=40, disk_free_bytes=10**10,
+            alarms_looked_us=None,
+        )  # fmt: skip
+        self.on: dict[tuple[str, str], int] = {}
+
+    def alarms_on(self) -> dict[tuple[str, str], int]:
+        return self.on
+
+    async def look(self) -> MachineFacts:
+        return self.facts
+
+
 SOUND = b"RIFF" + bytes(40) + b"\x01\x02" * 8_000
 
 
@@ -104,6 +132,7 @@ class Site:
     desk: Desk
     live: LiveCallsOnPaper
     control: ControlOnPaper
+    machine: MachineOnPaper
     deps: WebDeps
     directory: DirectoryCache
     ready: dict[str, bool] = field(default_factory=lambda: {"switch": True})
@@ -289,6 +318,14 @@ class Site:
         async with self.desk.engine.begin() as connection:
             await connection.execute(insert(client_rules), row)
 
+    async def alarm(self, client: str = "acme") -> str:
+        """Let there be an alarm about a client."""
+        found = Finding(kind="revenue", subject=f"{client}:USD", client=client, facts={
+            "hour": "90.00", "usual": "3.00", "currency": "USD",
+        })  # fmt: skip
+        (opened,) = await keep(self.desk.engine, [found], mine=(), clock=self.desk.clock)
+        return opened.id
+
     def ring(self, *, account: str = "alice", client: str = "acme", **changes: object) -> str:
         """Make a live call that has talked for 65 s."""
         call = CallSnapshot(
@@ -310,7 +347,7 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
         directory = DirectoryCache(engine, desk.clock)
         await directory.load()
         live = LiveCallsOnPaper()
-        control = ControlOnPaper(live)
+        control, machine = ControlOnPaper(live), MachineOnPaper()
         ready = {"switch": True}
         mailbox = Mailbox(engine, folder / "recordings", desk.clock)
         mailbox.open()
@@ -321,6 +358,7 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
             directory=directory.current,
             live=live,
             control=control,
+            machine=machine,
             mailbox=mailbox,
             clock=desk.clock,
             pin_key=b"p" * 32,
@@ -330,7 +368,8 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
             ready=lambda: ready,
         )
         site = Site(
-            desk=desk, live=live, control=control, deps=deps, directory=directory, ready=ready
+            desk=desk, live=live, control=control, machine=machine, deps=deps, directory=directory,
+            ready=ready,
         )  # fmt: skip
         await site.login("olga", Role.OPERATOR)
         for client in DIDS:

@@ -20,6 +20,7 @@ from ivr.calls.history import CallRecord, recent
 from ivr.calls.registry import Registry
 from ivr.calls.stalls import StallWatch
 from ivr.calls.store import CallStore
+from ivr.calls.tally import Tally
 from ivr.directory.destinations import Destination
 from ivr.directory.model import Access, Client, Did, Directory, TariffVersion, Topic
 from ivr.flows.desk import Desk as FlowDesk
@@ -142,7 +143,8 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
             callbacks=callbacks, consultations=Consultations(), mailbox=None,
             has_sound=lambda *_: False, charging=books.charging,
             closing=closing, registry=registry,
-            store=CallStore(writer=books.writer, engine=engine), clock=books.clock,
+            store=CallStore(writer=books.writer, engine=engine), tally=Tally(books.clock),
+            clock=books.clock,
             new_id=lambda: new_id(books.clock), boot=lambda: switch.boot,
             slice_seconds=15, ring_seconds=30,
         )  # fmt: skip

@@ -62,6 +62,14 @@ class GroupWriter:
         self._task: asyncio.Task[None] | None = None
         self.batches = 0
         self.operations = 0
+        # Of the last batch: how many requests, and how long it took.
+        self.last_size = 0
+        self.last_seconds = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the next batch."""
+        return self._queue.qsize()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.run(), name="ledger-writer")
@@ -140,7 +148,10 @@ class GroupWriter:
             live = [waiting for waiting in batch if not waiting.answer.done()]
             try:
                 if live:
+                    began = asyncio.get_running_loop().time()
                     await self._serve(live)
+                    self.last_seconds = asyncio.get_running_loop().time() - began
+                    self.last_size = len(live)
             finally:
                 for _ in batch:
                     self._queue.task_done()

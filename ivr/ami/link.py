@@ -24,8 +24,15 @@ from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.manager import Manager
 
 from billing.clock import Clock
-from ivr.ami.events import EventNotBelieved, Headers, event_of, headers_of
-from ivr.telephony import LinkDown, LinkUp, SwitchEvent, SwitchUnavailable
+from ivr.ami.events import MICROSECONDS, EventNotBelieved, Headers, event_of, headers_of
+from ivr.telephony import (
+    BridgeEntered,
+    BridgeLeft,
+    LinkDown,
+    LinkUp,
+    SwitchEvent,
+    SwitchUnavailable,
+)
 
 GREETING: Final = "Asterisk Call Manager/"
 GREETING_CHARACTERS_MAX: Final = 100
@@ -38,6 +45,7 @@ STEADY_SECONDS: Final = 10.0
 EVENTS_PER_TURN: Final = 500
 # Of events that are not believed, each so-many-th is logged.
 DISBELIEF_LOGGED: Final = 1_000
+VERSION_MAX: Final = 60
 
 log = structlog.get_logger()
 
@@ -144,6 +152,33 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
         self._disbelieved = 0
         self.boot = ""
         self.refused = False
+        # How far Asterisk's clock is from ours, by its last event.
+        self.drift_seconds: float | None = None
+        self._heard_at: float | None = None
+        self._down_at: float | None = clock.monotonic()
+
+    @property
+    def heard_seconds(self) -> float | None:
+        """How long ago Asterisk said anything; None where it never did."""
+        return None if self._heard_at is None else self._clock.monotonic() - self._heard_at
+
+    @property
+    def down_seconds(self) -> float | None:
+        """How long there has been no link; None while there is one."""
+        return None if self._down_at is None else self._clock.monotonic() - self._down_at
+
+    async def about(self) -> dict[str, str]:
+        """Ask Asterisk for its version and how many calls it carries; nothing without an answer."""
+        try:
+            told = dict((await self.request({"Action": "CoreSettings"}))[0])
+            status = dict((await self.request({"Action": "CoreStatus"}))[0])
+        except SwitchUnavailable:
+            return {}
+        calls = status.get("CoreCurrentCalls", "")
+        return {
+            "AsteriskVersion": told.get("AsteriskVersion", "")[:VERSION_MAX],
+            "channels": calls if calls.isdecimal() else "",
+        }
 
     @property
     def pending(self) -> int:
@@ -209,6 +244,7 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
                     raise SwitchUnavailable("whoever listens there is no manager")
             self.protocol = protocol
             self.boot = await self._log_in()
+            self._down_at = None
             self._queue(LinkUp(boot=self.boot))
             await self._watch(protocol)
         finally:
@@ -242,6 +278,7 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
         was_up, self.boot = bool(self.boot), ""
         self._fail_pending()
         if was_up:
+            self._down_at = self._clock.monotonic()
             self._queue(LinkDown())
 
     def _fail_pending(self) -> None:
@@ -272,6 +309,7 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
 
     def _receive(self, headers: Headers) -> None:
         """Take one message; an answer names its action before any value that is not ours."""
+        self._heard_at = self._clock.monotonic()
         if len(headers) > 1 and headers[1][0] == "ActionID":
             pending = self._pending.get(headers[1][1])
             if pending is not None:
@@ -291,6 +329,8 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
             log.error("ami events overflow", waiting=len(self._events))
             self.protocol.abort()
             return
+        if isinstance(event, BridgeEntered | BridgeLeft):
+            self.drift_seconds = event.at_us / MICROSECONDS - self._clock.now().timestamp()
         self._queue(event)
 
     def _queue(self, event: SwitchEvent) -> None:

@@ -80,6 +80,8 @@ class Meter:
         self._renew_seconds = renew_seconds
         self._words = words
         self._due: dict[str, _Due] = {}
+        # Slices that were not extended when they should have been.
+        self.late = 0
 
     async def run(self) -> None:
         """Meter for ever; idle while nobody talks."""
@@ -166,6 +168,7 @@ class Meter:
             self._schedule(call)
         except (SwitchUnavailable, BillingError) as error:
             call.refused = REFUSALS.get(type(error), EndReason.TECHNICAL_PROBLEM)
+            self.late += call.refused is EndReason.TECHNICAL_PROBLEM
             due.renew_at = self._clock.monotonic() + RETRY_SECONDS
             log.info("slice not extended", call_id=call.id, reason=type(error).__name__)
         except ChannelGone:

@@ -26,11 +26,17 @@ class DirectoryCache:
         self._clock = clock
         self._stamp = (-1, -1)
         self._directory: Directory | None = None
+        self._looked_at = clock.monotonic()
 
     def current(self) -> Directory:
         """Return the directory; `load` must have succeeded once."""
         assert self._directory is not None
         return self._directory
+
+    @property
+    def age_seconds(self) -> float:
+        """How long ago the database was last asked whether anything changed."""
+        return self._clock.monotonic() - self._looked_at
 
     async def load(self) -> None:
         """Reload when the stamp moved."""
@@ -41,6 +47,7 @@ class DirectoryCache:
                 self._directory = await load_directory(connection, now_us)
                 self._stamp = found
                 log.info("directory loaded", stamp=found[0], price_lists=found[1])
+        self._looked_at = self._clock.monotonic()
 
     async def run(self) -> NoReturn:
         """Follow the database for ever."""

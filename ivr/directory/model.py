@@ -15,6 +15,7 @@ from billing.domain.tariffs import Tariff
 from billing.errors import UnknownTariff
 from billing.money import Micros
 from ivr.directory.destinations import Destination
+from ivr.directory.fraud_limits import FraudLimits
 from ivr.directory.queues import Agent, Queue
 from ivr.directory.rules import ClientRules, LineRules, TopicRules
 
@@ -140,6 +141,7 @@ class Directory:
     prompt_uses: Mapping[tuple[str, int], str] = field(default_factory=dict)
     # Agents that get no calls: (client, agent) to their state.
     away: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    limits: FraudLimits = field(default_factory=FraudLimits)
 
     def did(self, number: str) -> Did | None:
         """Find a DID; None when it is not ours."""

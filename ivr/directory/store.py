@@ -1,4 +1,4 @@
-"""Rows to the snapshot, and the stamp that tells readers when to look again."""
+"""Rows to the snapshot; what tells readers when to look again is in `stamp`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.agreements import newest_agreements
@@ -17,53 +16,31 @@ from billing.errors import UnknownTariff
 from billing.storage.ledger import shares_from_json
 from billing.storage.tables import accounts, clients, tariff_versions
 from ivr.directory.destinations import Destination
+from ivr.directory.fraud_limits import load_limits
 from ivr.directory.model import Access, Client, Did, Directory, TariffVersion, Topic, parse_pin
 from ivr.directory.queues import load_away, load_queues
 from ivr.directory.rules import ClientRules, LineRules, TopicRules
+from ivr.directory.stamp import bump_stamp, lock_directory, stamp
 from ivr.tables import (
     account_languages,
     client_rules,
     dids,
-    directory_stamp,
     phones,
     pins,
     prompt_uses,
     topics,
 )
 
-STAMP_ROW = 1
-
-
-async def stamp(connection: AsyncConnection, now_us: int) -> tuple[int, int]:
-    """Return what moves with the directory: its version, and how many price lists are in force.
-
-    A version of a tariff comes into force by the clock alone. (0, 0) before the first catalog.
-    """
-    in_force = select(func.count()).where(tariff_versions.c.in_force_us <= now_us)
-    row = (
-        await connection.execute(
-            select(
-                select(func.max(directory_stamp.c.version)).scalar_subquery(),
-                in_force.scalar_subquery(),
-            )
-        )
-    ).one()
-    return row[0] or 0, row[1]
-
-
-async def lock_directory(connection: AsyncConnection) -> None:
-    """Let no other program change the directory until this transaction ends."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    await connection.execute(
-        dialect.insert(directory_stamp).on_conflict_do_nothing(),
-        {"id": STAMP_ROW, "version": 0},
-    )
-    await connection.execute(select(directory_stamp.c.version).with_for_update())
-
-
-async def bump_stamp(connection: AsyncConnection) -> None:
-    """Tell all readers that the directory changed, once this is committed; it is locked before."""
-    await connection.execute(update(directory_stamp).values(version=directory_stamp.c.version + 1))
+__all__ = [
+    "bump_stamp",
+    "load_directory",
+    "load_planned",
+    "load_tariff",
+    "load_tariffs",
+    "load_versions",
+    "lock_directory",
+    "stamp",
+]
 
 
 async def load_directory(connection: AsyncConnection, now_us: int) -> Directory:
@@ -116,6 +93,7 @@ async def load_lines(connection: AsyncConnection, now_us: int) -> Directory:
         pins={},
         queues=await load_queues(connection),
         away=await load_away(connection),
+        limits=await load_limits(connection),
         prompt_uses={
             (row.did, row.digit): row.prompt
             for row in await connection.execute(select(prompt_uses))

@@ -15,6 +15,7 @@ from ivr.calls.mailbox import Mailbox
 from ivr.calls.registry import Registry
 from ivr.calls.states import EndReason
 from ivr.calls.store import CallStore
+from ivr.calls.tally import Tally
 from ivr.directory.model import Directory
 
 
@@ -61,6 +62,7 @@ class Desk:
     closing: Closing
     registry: Registry
     store: CallStore
+    tally: Tally
     clock: Clock
     new_id: Callable[[], str]
     boot: Callable[[], str]

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from billing.charging import Settlement
+from billing.clock import MICROSECONDS
 from billing.errors import BillingError
 from billing.money import Micros
 from ivr.calls.call import Call
@@ -49,6 +50,9 @@ async def conclude(call: Call, desk: Desk) -> Settlement | None:
     except BillingError as error:
         log.warning("call left to recovery", code=error.code)
         return None
+    if settlement is not None and not call.premium:
+        talk_us = int(call.talk.seconds(call.clock.monotonic()) * MICROSECONDS)
+        desk.tally.settled(call.account, talk_us=talk_us, cost=settlement.cost)
     call.concluded.set()
     log.info("call ended", reason=call.end_reason)
     return settlement

@@ -80,9 +80,31 @@ async def longest_talk(call: Call, did: Did, terms: SessionTerms, desk: Desk) ->
         )
     if limits and min(limits) < terms.table.first_seconds:
         raise CallEnds(EndReason.BALANCE_TOO_SMALL)
+    limits += _left_of_account(call, terms, desk)
     if did.rules.daily_limit is not None:
         limits.append(await _left_today(call, did, terms, did.rules.daily_limit, desk))
     return min(limits, default=None)
+
+
+def _left_of_account(call: Call, terms: SessionTerms, desk: Desk) -> list[int]:
+    """Find the talk that the limits of the installation leave an account today.
+
+    What is held for its other calls counts as used.
+    """
+    fraud, left = desk.directory().limits, []
+    if fraud.account_talk_seconds is None and fraud.account_spend is None:
+        return []
+    others = [one for one in desk.registry if one.account == call.account and one is not call]
+    if fraud.account_talk_seconds is not None:
+        held = sum(one.granted.seconds for one in others)
+        left.append(fraud.account_talk_seconds - desk.tally.talked_seconds(call.account) - held)
+    if fraud.account_spend is not None:
+        held = sum(one.snapshot().held for one in others)
+        spendable = max(0, fraud.account_spend - desk.tally.spent(call.account) - held)
+        left.append(terms.table.affordable_seconds(spendable, seconds_max=LASTS_SECONDS_MAX))
+    if min(left) < max(1, terms.table.first_seconds):
+        raise CallEnds(EndReason.DAILY_LIMIT)
+    return left
 
 
 async def _left_today(call: Call, did: Did, terms: SessionTerms, limit: Micros, desk: Desk) -> int:

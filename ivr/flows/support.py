@@ -102,6 +102,7 @@ def _admit(call: Call, desk: Desk) -> Did:
     """Find the line; a new call is taken while it is open and has room, another part always."""
     if call.part == 1:
         desk.registry.add(call)
+        _refuse_flood(call, desk)
     did = desk.directory().did(call.facts.did)
     if did is None or (call.part == 1 and not did.is_open(desk.clock.now())):
         raise CallEnds(EndReason.LINE_CLOSED)
@@ -118,6 +119,18 @@ def _admit(call: Call, desk: Desk) -> Did:
     if most and desk.registry.count(client=did.client) > most:
         raise LineBusy
     return did
+
+
+def _refuse_flood(call: Call, desk: Desk) -> None:
+    """Take no more calls at once, or of one number within an hour, than the limits say."""
+    limits, number = desk.directory().limits, call.facts.caller_number
+    if limits.calls_max is not None and len(desk.registry) > limits.calls_max:
+        log.warning("call refused", limit="calls_max")
+        raise LineBusy
+    if limits.caller_calls is not None and desk.tally.calls_of(number) >= limits.caller_calls:
+        log.warning("call refused", limit="caller_calls")
+        raise LineBusy
+    desk.tally.rang(number)
 
 
 async def _converse(leg: CallLeg, call: Call, did: Did, desk: Desk) -> EndReason:

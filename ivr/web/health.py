@@ -78,6 +78,12 @@ class _Facts(Collector):
         for part, works in deps.ready().items():
             ready.add_metric([part], float(works))
         yield ready
+        alarms = GaugeMetricFamily(
+            "talkmeter_alarms", "Alarms that are on.", labels=["kind", "severity"]
+        )
+        for (kind, severity), number in deps.machine.alarms_on().items():
+            alarms.add_metric([kind, severity], number)
+        yield alarms
         yield CounterMetricFamily(
             "talkmeter_ledger_batches", "Commits of the ledger.", value=deps.writer.batches
         )

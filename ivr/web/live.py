@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from billing.money import Micros
+from ivr.machine import MachineFacts
 
 
 class LiveCall(Protocol):
@@ -195,4 +196,16 @@ class LiveControl(Protocol):
             BillingError: it cannot be extended, or the ledger does not answer.
 
         """
+        ...
+
+
+class MachineView(Protocol):
+    """How this process and its machine are."""
+
+    def alarms_on(self) -> Mapping[tuple[str, str], int]:
+        """Count alarms that are on by kind and severity."""
+        ...
+
+    async def look(self) -> MachineFacts:
+        """Read everything that is known without the database."""
         ...

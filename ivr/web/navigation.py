@@ -74,6 +74,12 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             ("/admin/reports", "Reports"),
             ("/admin/payouts", "Payouts"),
         ),
+        _group(
+            "Operations",
+            ("/admin/alarms", "Alarms"),
+            ("/admin/limits", "Limits"),
+            ("/admin/health", "System health"),
+        ),
     ),
     Role.CLIENT: (
         _group(

@@ -25,7 +25,7 @@ from ivr.directory.model import Directory
 from ivr.tables import audit_log
 from ivr.web.factor.store import Factors
 from ivr.web.limits import Limiter
-from ivr.web.live import LiveCalls, LiveControl
+from ivr.web.live import LiveCalls, LiveControl, MachineView
 from ivr.web.login_tries import LoginTries
 from ivr.web.passwords import PasswordChecks
 from ivr.web.pin_sessions import PinSessions
@@ -55,6 +55,7 @@ class WebDeps:
     directory: Callable[[], Directory]
     live: LiveCalls
     control: LiveControl
+    machine: MachineView
     clock: Clock
     pin_key: bytes
     voucher_key: bytes

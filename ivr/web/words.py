@@ -21,6 +21,7 @@ from ivr.web.language import ENGLISH, Viewer, gettext, viewer
 from ivr.web.vocabulary import WORDS
 
 MINUTE: Final = 60
+KIB: Final = 1024
 HOUR: Final = 3600
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 MINUS: Final = "\N{MINUS SIGN}"
@@ -237,6 +238,17 @@ def _zone(at: datetime, whom: Viewer) -> str:
     minutes = int((local.utcoffset() or timedelta()).total_seconds()) // 60
     hours, rest = divmod(abs(minutes), 60)
     return f"UTC{'+' if minutes >= 0 else MINUS}{hours}{f':{rest:02d}' if rest else ''}"
+
+
+def size(number: int) -> str:
+    """Write a number of bytes: 812 B, 1.4 MB, 12 GB."""
+    units = ("B", "kB", "MB", "GB", "TB")
+    place = 0
+    while number >= KIB ** (place + 1) and place < len(units) - 1:
+        place += 1
+    value = number / KIB**place
+    text = f"{value:.1f}" if place and value < KIB // 100 else f"{value:.0f}"
+    return f"{text}{NO_BREAK}{units[place]}"
 
 
 FILTERS: Final = {

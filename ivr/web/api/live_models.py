@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
-from ivr.web.api.models import Money, Output
+from ivr.directory.fraud_limits import BOUNDS
+from ivr.web.api.models import Moment, Money, Output, PageQuery
 from ivr.web.fields import Input, Line
 
 
@@ -25,3 +26,72 @@ class Extended(Output):
     ends_after_seconds: int
     amount: Money
     currency: str
+
+
+class AlarmsQuery(PageQuery):
+    """Which alarms."""
+
+    state: Literal["open", "acknowledged", "over"] | None = None
+
+
+class Alarm(Output):
+    """Something that somebody should look at. `facts` are names and values, by kind."""
+
+    id: str
+    kind: str
+    subject: str
+    severity: str
+    state: str
+    title: str
+    seen: str
+    advice: str
+    client: str | None
+    facts: dict[str, str]
+    opened_at: Moment
+    seen_at: Moment
+    acknowledged_at: Moment | None
+    acknowledged_by: str | None
+    note: str | None
+    over_at: Moment | None
+
+
+class Alarms(Output):
+    """A page of alarms, newest first."""
+
+    items: tuple[Alarm, ...]
+    next: str | None
+
+
+class Acknowledgement(Input):
+    """Somebody looks after an alarm."""
+
+    note: Annotated[Line, Field(max_length=200)] = ""
+
+
+# Each limit is a whole number within its bounds, or null for none; money is in millionths.
+_FIELDS = {
+    name: (Annotated[int, Field(ge=bounds.low, le=bounds.high)] | None, ...)
+    for name, bounds in BOUNDS.items()
+}
+Limits = create_model(  # type: ignore[call-overload]  # its fields come from the table of limits
+    "Limits",
+    __base__=Input,
+    __doc__="All limits against fraud; money in millionths of the currency, times in seconds.",
+    **_FIELDS,
+)
+
+
+class HealthPart(Output):
+    """A part of the system: good, warn or bad."""
+
+    name: str
+    state: Annotated[str, Field(pattern="^(good|warn|bad)$")]
+    says: str
+    figures: dict[str, str]
+
+
+class Health(Output):
+    """How the system is."""
+
+    state: Annotated[str, Field(pattern="^(good|warn|bad)$")]
+    parts: tuple[HealthPart, ...]

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from ivr.web.api import accounts, calls, live, reports, usage
+from ivr.web.api import accounts, calls, live, operations, reports, usage
 from ivr.web.api.gate import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *calls.OPERATIONS,
     *live.OPERATIONS,
+    *operations.OPERATIONS,
     *accounts.OPERATIONS,
     *usage.OPERATIONS,
     *reports.OPERATIONS,

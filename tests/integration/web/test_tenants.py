@@ -42,11 +42,13 @@ class Foreign:
     call_id: str
     live_id: str
     callback: str
+    alarm: str
 
     def fill(self, path: str) -> str:
         live = "/hangup" in path or "/live/" in path
         path = re.sub(r"\{call_id:[^}]*\}\}?", self.live_id if live else self.call_id, path)
         path = re.sub(r"\{callback:[^}]*\}\}?", self.callback, path)
+        path = re.sub(r"\{alarm:[^}]*\}\}?", self.alarm, path)
         path = re.sub(r"\{file:[^}]*\}", "csv", path)
         path = re.sub(r"\{kind:[^}]*\}", "message", path)
         path = re.sub(r"\{client:.*\}", "acme/en/secret", path)
@@ -72,7 +74,8 @@ async def fill_site(site: Site) -> Foreign:
     await site.topic("Acme Secret Topic")
     await site.opened("acme")
     callback = await site.callback()
-    return Foreign(call_id=call_id, live_id=live_id, callback=callback)
+    alarm = await site.alarm()
+    return Foreign(call_id=call_id, live_id=live_id, callback=callback, alarm=alarm)
 
 
 def _roles_of(page: Page) -> frozenset[Role]:
