@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, func, or_, select, tuple_
+from sqlalchemy import BigInteger, Select, and_, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clock import MICROSECONDS
@@ -190,7 +190,9 @@ def _pending_by_account(
 ) -> Select[Any]:  # Any: columns of many types
     """Sum what `_pending` sums, for many accounts, each by its own terms."""
     settled = transfers.alias("settled")
-    since = now_us - func.coalesce(payout_terms.c.hold_back_days, HOLD_BACK_DAYS) * DAY_US
+    # PostgreSQL takes a number beside an INTEGER for one of 32 bits, unless told otherwise.
+    waited = func.coalesce(payout_terms.c.hold_back_days, HOLD_BACK_DAYS)
+    since = literal(now_us, BigInteger) - waited * literal(DAY_US, BigInteger)
     return (
         select(entries.c.account_id, func.sum(entries.c.amount).label("amount"))
         .select_from(

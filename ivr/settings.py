@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 ENVIRONMENT_PREFIX = "TALKMETER_"
 SYSTEM_CONFIG = Path("/etc/talkmeter/talkmeter.toml")
 SECRET_BYTES_MAX = 4096
-LISTS = frozenset({"agi_peers", "outbound_countries", "web_proxies"})
+LISTS = frozenset({"agi_peers", "outbound_countries", "require_second_factor", "web_proxies"})
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
@@ -40,6 +40,8 @@ class Settings(BaseModel):
     agi_peers: tuple[str, ...] = ("127.0.0.1", "::1")
     # Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
     web_proxies: tuple[str, ...] = ()
+    # Roles whose logins must have a second factor: set up at the next login, before anything else.
+    require_second_factor: tuple[Literal["operator", "client", "reseller", "referrer"], ...] = ()
     ami_host: str = "127.0.0.1"
     ami_port: Port | None = None
     ami_username: str = "talkmeter"

@@ -305,6 +305,8 @@ web_sessions = Table(
     Column("seen_us", BigInteger, nullable=False),
     Column("address", Text),
     Column("agent", Text),  # the browser in a few words
+    Column("proved_us", BigInteger),  # the password was typed again
+    Index("ix_web_sessions_user_id", "user_id"),
 )
 
 # Callers who logged in with account and PIN. A session holds the hash of the PIN that opened it, so
@@ -356,6 +358,7 @@ api_tokens = Table(
     "api_tokens",
     metadata,
     Column("token_hash", Text, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),  # names it, opens nothing
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("subject", Text),

@@ -186,6 +186,7 @@ class Site:
                 insert(api_tokens),
                 {
                     "token_hash": hash_token(token),
+                    "id": hash_token(token)[:16],
                     "name": f"{role} {subject}",
                     "role": role.value,
                     "subject": subject,

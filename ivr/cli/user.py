@@ -34,6 +34,9 @@ PasswordFile = Annotated[
     Path | None,
     typer.Option(help="Read the password from this file; - is stdin. Else one is generated."),
 ]
+MustChange = Annotated[
+    bool, typer.Option("--must-change", help="The password must be changed at the first login.")
+]
 Ask = Annotated[bool, typer.Option("--prompt", help="Ask for the password.")]
 
 
@@ -45,13 +48,16 @@ def add(
     rights: RightsOption = None,
     password_file: PasswordFile = None,
     prompt: Ask = False,
+    must_change: MustChange = False,
     json: context.JsonFlag = False,
 ) -> None:
     """Add a user; without a password given, one is generated and printed once."""
     wanted = _role(role)
     password, generated = _password(login, password_file, prompt=prompt)
     held = _rights(wanted, rights)
-    context.run(_add(context.settings(), login, password, wanted, subject, held))
+    context.run(
+        _add(context.settings(), login, password, wanted, subject, held, must_change=must_change)
+    )
     _print(login, wanted, subject, password if generated else None, json=json)
 
 
@@ -76,11 +82,12 @@ def passwd(
     login: str,
     password_file: PasswordFile = None,
     prompt: Ask = False,
+    must_change: MustChange = False,
     json: context.JsonFlag = False,
 ) -> None:
     """Change a password; all sessions of the user end."""
     password, generated = _password(login, password_file, prompt=prompt)
-    context.run(_passwd(context.settings(), login, password))
+    context.run(_passwd(context.settings(), login, password, must_change=must_change))
     if json:
         context.emit({"login": login, "password": password if generated else None})
     elif generated:
@@ -189,6 +196,8 @@ async def _add(
     role: Role,
     subject: str | None,
     rights: frozenset[Right],
+    *,
+    must_change: bool,
 ) -> None:
     from billing.clock import SystemClock, microseconds_of
     from ivr.cli.database import database
@@ -203,6 +212,7 @@ async def _add(
             role=role,
             subject=subject,
             rights=rights,
+            must_change=must_change,
             now_us=microseconds_of(SystemClock().now()),
         )
 
@@ -215,13 +225,15 @@ async def _list(settings: Settings) -> list[User]:
         return await read(connection)
 
 
-async def _passwd(settings: Settings, login: str, password: str) -> None:
+async def _passwd(settings: Settings, login: str, password: str, *, must_change: bool) -> None:
     from ivr.cli.database import database
     from ivr.web.passwords import hash_password
     from ivr.web.users import set_password
 
     async with database(settings) as engine:
-        await set_password(engine, login, password_hash=hash_password(password))
+        await set_password(
+            engine, login, password_hash=hash_password(password), must_change=must_change
+        )
 
 
 async def _factor_off(settings: Settings, login: str) -> bool:

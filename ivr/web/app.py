@@ -40,11 +40,14 @@ from ivr.web.errors import answer_errors
 from ivr.web.guard import Page, add_pages
 from ivr.web.health import add_health, count_requests
 from ivr.web.lines import line_pages, list_pages, topic_pages
+from ivr.web.logins import changes as login_changes
+from ivr.web.logins import pages as login_pages
 from ivr.web.portal import calls as portal_calls
 from ivr.web.portal import partner, report, report_calls
 from ivr.web.portal import payouts as portal_payouts
 from ivr.web.security import add_headers
 from ivr.web.settings import factor as settings_factor
+from ivr.web.settings import first as settings_first
 from ivr.web.settings import home as settings_home
 from ivr.web.settings import language as settings_language
 from ivr.web.settings import password as settings_password
@@ -97,6 +100,9 @@ PAGES: Final[tuple[Page, ...]] = (
     *reports.PAGES,
     *portal_calls.PAGES,
     *ACCOUNT_PAGES,
+    *login_pages.PAGES,
+    *login_changes.PAGES,
+    *settings_first.PAGES,
     *settings_home.PAGES,
     *settings_password.PAGES,
     *settings_factor.PAGES,

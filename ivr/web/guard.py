@@ -30,6 +30,7 @@ FORM_FIELDS_MAX: Final = 120
 
 MULTIPART: Final = "multipart/form-data"
 
+FIRST_STEPS: Final = "/settings/first"
 WHO: Final = web.RequestKey("who", Who)
 UPLOAD: Final = web.RequestKey("upload", bool)
 FILES: Final = web.RequestKey("files", dict[str, bytes])
@@ -51,6 +52,8 @@ class Page:
     upload_bytes_max: int | None = None
     # Who logged in by PIN has no login: pages of all roles are not for it, unless they say so.
     by_pin: bool = False
+    # Who must choose a password or set up a second factor first still comes in here.
+    before_steps: bool = False
 
     def admits(self, who: Who) -> bool:
         """Tell whether the visitor may come in."""
@@ -85,11 +88,15 @@ def _guarded(pages: tuple[Page, ...]) -> Callable[[web.Request], Awaitable[web.S
             session=session.token_hash,
             by_pin=session.by_pin,
             rights=session.rights,
+            proved_us=session.proved_us,
+            steps=_steps(request, session),
         )
         request[WHO] = who
         page = next((each for each in pages if each.admits(who)), None)
         if page is None:
             raise Refusal("forbidden", "Your login is not made for this page.")
+        if who.steps and not page.before_steps:
+            raise _to(request, FIRST_STEPS)
         if page.right is not None and not who.may(page.right):
             raise Refusal("forbidden", f"Your login lacks the right to do this: {page.right}.")
         if page.upload_bytes_max is not None:
@@ -103,6 +110,19 @@ def _guarded(pages: tuple[Page, ...]) -> Callable[[web.Request], Awaitable[web.S
         return await page.handler(request, who)
 
     return handle
+
+
+def _steps(request: web.Request, session: Session) -> tuple[str, ...]:
+    """List what the login must do before anything else."""
+    demanded = web_of(request).deps.require_second_factor
+    factor = not session.by_pin and session.scope.role in demanded and not session.factor
+    return (*(["password"] if session.must_change else []), *(["factor"] if factor else []))
+
+
+def _to(request: web.Request, path: str) -> web.HTTPException | Refusal:
+    if "HX-Request" in request.headers:
+        return Refusal("forbidden", "Something must be done first.", headers={"HX-Redirect": path})
+    return web.HTTPSeeOther(path)
 
 
 async def current_session(request: web.Request) -> Session | None:

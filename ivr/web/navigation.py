@@ -43,6 +43,12 @@ def links_of(group: Group, who: Who) -> tuple[Link, ...]:
     return tuple(link for link in group.links if link.right is None or who.may(link.right))
 
 
+def _users(path: str, title: str) -> Link:
+    return Link(path=path, title=title, right=Right.USERS)
+
+
+_PORTAL_ACCESS: Final = _group("Access", _users("/portal/users", "Logins"))
+
 MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
     Role.OPERATOR: (
         _group(
@@ -80,6 +86,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             ("/admin/limits", "Limits"),
             ("/admin/health", "System health"),
         ),
+        _group("Access", _users("/admin/users", "Logins")),
     ),
     Role.CLIENT: (
         _group(
@@ -96,9 +103,10 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             ("/portal/prompts", "Prompts"),
             ("/portal/webhooks", "Webhooks"),
         ),
+        _PORTAL_ACCESS,
     ),
-    Role.RESELLER: (_group("", ("/portal", "Clients"), ("/portal/calls", "Calls")),),
-    Role.REFERRER: (_group("", ("/portal", "Clients")),),
+    Role.RESELLER: (_group("", ("/portal", "Clients"), ("/portal/calls", "Calls")), _PORTAL_ACCESS),
+    Role.REFERRER: (_group("", ("/portal", "Clients")), _PORTAL_ACCESS),
     Role.CALLER: (
         _group("", ("/account", "Overview"), ("/account/calls", "Calls")),
         _group(

@@ -54,6 +54,7 @@ KNOWN: Final[Mapping[str, tuple[int, str]]] = {
     "subscription_exists": (409, "There is a subscription already"),
     "usage_stopped": (409, "The plan does not allow it"),
     "unknown_user": (404, "There is no such user"),
+    "user_change_refused": (409, "The login cannot be changed so"),
     "user_exists": (409, "The user exists already"),
     "refused": (409, "Refused"),
     "insufficient_funds": (409, "There is not enough money"),

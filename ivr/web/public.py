@@ -196,7 +196,16 @@ async def log_out(request: web.Request, _who: Who) -> web.StreamResponse:
     raise response
 
 
-PAGES: Final = (Page(method="POST", path="/logout", roles=EVERYBODY, handler=log_out, by_pin=True),)
+PAGES: Final = (
+    Page(
+        method="POST",
+        path="/logout",
+        roles=EVERYBODY,
+        handler=log_out,
+        before_steps=True,
+        by_pin=True,
+    ),
+)
 
 
 def add_public(app: web.Application) -> None:

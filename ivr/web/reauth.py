@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from billing.clock import MICROSECONDS
 from ivr.web.limits import buckets, known_device, network
 from ivr.web.problems import Refusal
 from ivr.web.scope import Who
@@ -15,6 +16,8 @@ from ivr.web.state import web_of
 from ivr.web.users import User, find_user
 
 PASSWORD_SENT_MAX: Final = 512
+# How long a proof of the password is good for changes to logins and keys.
+PROOF_SECONDS: Final = 600
 WRONG: Final = "This is not your password."
 
 log = structlog.get_logger()
@@ -53,6 +56,26 @@ async def wrong_password(request: web.Request, who: Who, password: str) -> str:
         log.warning("password refused", network=network(who.address))
         return WRONG
     await running.logins.give_back(keys)
+    return ""
+
+
+def stale(request: web.Request, who: Who) -> bool:
+    """Tell whether the visitor must prove its password again before it changes logins or keys."""
+    return web_of(request).now_us() - who.proved_us > PROOF_SECONDS * MICROSECONDS
+
+
+async def prove(request: web.Request, who: Who, password: str) -> str:
+    """Ask for the password where the last proof is old; return what is wrong, nothing when right.
+
+    Raises:
+        Refusal: too many tries.
+
+    """
+    if not stale(request, who):
+        return ""
+    if wrong := await wrong_password(request, who, password):
+        return wrong
+    await web_of(request).sessions.prove(who.session)
     return ""
 
 

@@ -137,6 +137,10 @@ class Who:
     session: str
     # A caller who proved itself with account and PIN, not with a login and its password.
     by_pin: bool = False
+    # When the password was typed last in this session.
+    proved_us: int = 0
+    # What this login must do before anything else: password, factor.
+    steps: tuple[str, ...] = ()
     rights: frozenset[Right] = field(default=frozenset())
 
     def may(self, right: Right | str) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clock import MICROSECONDS, Clock, microseconds_of
 from billing.storage.writer import GroupWriter
-from ivr.tables import users, web_sessions
+from ivr.tables import second_factors, users, web_sessions
 from ivr.web.rights import read_rights
 from ivr.web.scope import Right, Role, Scope
 from ivr.web.users import User
@@ -29,6 +29,23 @@ _TOUCH = (
     update(web_sessions)
     .where(web_sessions.c.token_hash == bindparam("token"))
     .values(seen_us=bindparam("now_us"))
+)
+_PROVE = (
+    update(web_sessions)
+    .where(web_sessions.c.token_hash == bindparam("token"))
+    .values(proved_us=bindparam("now_us"))
+)
+_LOGGED_IN = (
+    update(users).where(users.c.id == bindparam("user")).values(seen_us=bindparam("now_us"))
+)
+_FACTOR = (
+    select(second_factors.c.user_id)
+    .where(
+        second_factors.c.user_id == web_sessions.c.user_id,
+        second_factors.c.confirmed_us.is_not(None),
+    )
+    .exists()
+    .label("factor")
 )
 _REVOKE = delete(web_sessions).where(web_sessions.c.token_hash == bindparam("token"))
 _REVOKE_OTHERS = delete(web_sessions).where(
@@ -55,6 +72,10 @@ class Session:
     # What the login chose to read; None leaves it to the browser.
     language: str | None = None
     timezone: str | None = None
+    proved_us: int = 0
+    # What must be done before anything else is shown.
+    must_change: bool = False
+    factor: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +119,7 @@ class Sessions:
                 "agent": agent,
             },
         )
+        await self._writer.write(_LOGGED_IN, {"user": user.id, "now_us": now_us})
         return token
 
     async def find(self, connection: AsyncConnection, token: str) -> Session | None:
@@ -114,6 +136,8 @@ class Sessions:
                 users.c.rights,
                 users.c.language,
                 users.c.timezone,
+                users.c.must_change,
+                _FACTOR,
             )
             .join(users, users.c.id == web_sessions.c.user_id)
             .where(
@@ -134,7 +158,14 @@ class Sessions:
             rights=read_rights(row.rights),
             language=row.language,
             timezone=row.timezone,
+            proved_us=row.proved_us or row.created_us,
+            must_change=bool(row.must_change),
+            factor=bool(row.factor),
         )
+
+    async def prove(self, token_hash: str) -> None:
+        """Note that the visitor typed its password again."""
+        await self._writer.write(_PROVE, {"token": token_hash, "now_us": self._now_us()})
 
     async def seen(self, session: Session) -> None:
         """Note that the visitor is active; written once a minute at most."""

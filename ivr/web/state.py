@@ -70,6 +70,8 @@ class WebDeps:
     issuer: Issuer = field(default_factory=lambda: Issuer(title="Talkmeter"))
     ready: Callable[[], Mapping[str, bool]] = dict
     proxies: frozenset[str] = frozenset()
+    # Roles whose logins must have a second factor.
+    require_second_factor: frozenset[str] = frozenset()
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 

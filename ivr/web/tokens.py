@@ -84,6 +84,7 @@ async def add_token(
                 insert(api_tokens),
                 {
                     "token_hash": hash_token(token),
+                    "id": secrets.token_hex(8),
                     "name": name,
                     "role": role.value,
                     "subject": subject,

@@ -112,7 +112,12 @@ async def add_user(
 
 
 async def set_password(
-    engine: AsyncEngine, login: str, *, password_hash: str, kept_session: str = ""
+    engine: AsyncEngine,
+    login: str,
+    *,
+    password_hash: str,
+    kept_session: str = "",
+    must_change: bool = False,
 ) -> None:
     """Change a password and end all sessions of the user but the one whose hash is given.
 
@@ -127,7 +132,9 @@ async def set_password(
             if user_id is None:
                 raise UnknownUser(login=login)
             await connection.execute(
-                update(users).where(users.c.id == user_id).values(password_hash=password_hash)
+                update(users)
+                .where(users.c.id == user_id)
+                .values(password_hash=password_hash, must_change=must_change)
             )
             await connection.execute(
                 delete(web_sessions).where(

@@ -294,7 +294,7 @@ def _pages(home: str, roles: frozenset[Role], right: Right | None) -> tuple[Page
 
 PAGES: Final = (
     *_pages("/admin/dids", OPERATORS, Right.LINES),
-    *_pages("/portal/lines", CLIENTS, None),
+    *_pages("/portal/lines", CLIENTS, Right.LINES),
     Page(
         method="POST",
         path=f"/admin/dids/{NUMBER_PATH}/facts",

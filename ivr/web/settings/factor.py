@@ -9,8 +9,10 @@ from aiohttp import web
 from ivr.web.factor.check import spend_code
 from ivr.web.factor.totp import link, written
 from ivr.web.guard import Page, read_form, render
+from ivr.web.language import gettext as _
 from ivr.web.reauth import own_user, wrong_password
 from ivr.web.scope import EVERYBODY, Who
+from ivr.web.settings.first import first_page
 from ivr.web.settings.home import settings_page
 from ivr.web.state import web_of
 
@@ -22,7 +24,12 @@ async def begin(request: web.Request, who: Who) -> web.StreamResponse:
     running = web_of(request)
     form = await read_form(request)
     if wrong := await wrong_password(request, who, form.get("factor_password", "")):
-        return await settings_page(request, who, errors={"factor_password": wrong})
+        errors = {"factor_password": wrong}
+        if who.steps:
+            return first_page(request, who, errors)
+        return await settings_page(request, who, errors=errors)
+    if "password" in who.steps:
+        raise web.HTTPSeeOther("/settings/first")
     secret = await running.factors.begin((await own_user(request, who)).id)
     if secret is None:
         raise web.HTTPSeeOther("/settings")
@@ -49,6 +56,9 @@ async def off(request: web.Request, who: Who) -> web.StreamResponse:
     running = web_of(request)
     form = await read_form(request)
     user = await own_user(request, who)
+    if who.role in running.deps.require_second_factor:
+        errors = {"off_code": _("Logins like yours need a second factor here.")}
+        return await settings_page(request, who, errors=errors)
     if wrong := await wrong_password(request, who, form.get("off_password", "")):
         return await settings_page(request, who, errors={"off_password": wrong})
     if not await spend_code(request, user, form.get("off_code", "")):
@@ -60,7 +70,19 @@ async def off(request: web.Request, who: Who) -> web.StreamResponse:
 
 
 PAGES: Final = (
-    Page(method="POST", path="/settings/factor/begin", roles=EVERYBODY, handler=begin),
-    Page(method="POST", path="/settings/factor/confirm", roles=EVERYBODY, handler=confirm),
+    Page(
+        method="POST",
+        path="/settings/factor/begin",
+        roles=EVERYBODY,
+        handler=begin,
+        before_steps=True,
+    ),
+    Page(
+        method="POST",
+        path="/settings/factor/confirm",
+        roles=EVERYBODY,
+        handler=confirm,
+        before_steps=True,
+    ),
     Page(method="POST", path="/settings/factor/off", roles=EVERYBODY, handler=off),
 )

@@ -12,27 +12,6 @@ from ivr.web.scope import Right, Role
 from tests.integration.web.test_tenants import fill_site
 from tests.site import Site, browser, csrf_of, served
 
-# Forms of operators and clients that are about the visitor's own login.
-OWN = ("/settings", "/logout")
-
-
-def test_every_form_and_every_changing_operation_names_a_right():
-    bare = [
-        f"{page.method} {page.path}"
-        for page in PAGES
-        if page.method != "GET"
-        and page.roles - {Role.CALLER}
-        and page.right is None
-        and not page.path.startswith(OWN)
-    ]
-    bare += [
-        f"{row.method} {row.path}"
-        for row in OPERATIONS
-        if row.method != "GET" and row.roles - {Role.CALLER} and row.right is None
-    ]
-
-    assert not bare
-
 
 @pytest.mark.parametrize(("role", "subject"), [(Role.OPERATOR, None), (Role.CLIENT, "acme")])
 async def test_a_viewer_is_refused_everywhere_and_changes_nothing(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientResponse
 from aiohttp.test_utils import TestServer
+from pydantic import BaseModel
 
 from billing.domain.plans import Plan
 from billing.subscriptions import Subscriptions
@@ -17,7 +19,7 @@ from ivr.web.app import PAGES, make_web
 from ivr.web.guard import Page
 from ivr.web.scope import Role
 from tests.plans import Shop
-from tests.site import Site, browser, csrf_of, served
+from tests.site import DIDS, Browser, Site, browser, csrf_of, served
 
 VISITORS = {
     "olga": (Role.OPERATOR, None),
@@ -32,7 +34,23 @@ VISITORS = {
 # Everything below belongs to acme, which is under topco, and to alice; these have nothing to do
 # with it.
 STRANGERS = ("globex", "bob", "elseco", "rolf")
-SECRETS = ("alice", "Acme Secret Topic", "18005550100")
+SECRETS = ("agnes", "alice", "Acme Secret Topic", "18005550100")
+# Those of them that no form below holds: a page shows again what was typed.
+UNTYPED = ("Acme Secret Topic",)
+# Strangers come first: what they must not change is still there then.
+ORDER = ("", *STRANGERS, *(name for name in VISITORS if name not in STRANGERS))
+# What a form, a query or a body may name: ids of others, and what else makes it whole.
+FIELDS = {
+    "account": "alice", "code": "alice", "client": "acme", "subject": "acme", "login": "agnes",
+    "did": "18005550100", "number": "18005550100", "subscription": "alice", "party": "acme",
+    "reseller": "topco", "referrer": "rolf", "agent": "anna", "queue": "acme",
+    "name": "secret", "prompt": "secret", "language": "en", "digit": "1", "topic": "1",
+    "amount": "1.00", "reason": "a reason", "memo": "a reason", "text": "some words",
+    "key": "k" * 20, "action": "delete", "state": "disabled", "status": "blocked",
+    "url": "https://example.com/hook", "role": "operator", "rights": "administrator",
+    "users": "yes", "money": "yes", "calls": "yes", "lines": "yes", "accounts": "yes",
+    "currency": "USD", "plan": "free", "months": "1", "kind": "full", "seconds": "60",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,12 +62,18 @@ class Foreign:
     callback: str
     alarm: str
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """The same as fields of a form."""
+        return {"call": self.call_id, "call_id": self.call_id, "callback": self.callback}
+
     def fill(self, path: str) -> str:
         live = "/hangup" in path or "/live/" in path
         path = re.sub(r"\{call_id:[^}]*\}\}?", self.live_id if live else self.call_id, path)
         path = re.sub(r"\{callback:[^}]*\}\}?", self.callback, path)
         path = re.sub(r"\{alarm:[^}]*\}\}?", self.alarm, path)
         path = re.sub(r"\{file:[^}]*\}", "csv", path)
+        path = re.sub(r"\{login:[^}]*\}\}?", "agnes", path)
         path = re.sub(r"\{kind:[^}]*\}", "message", path)
         path = re.sub(r"\{client:.*\}", "acme/en/secret", path)
         path = re.sub(r"\{client_code:[^}]*\}", "acme", path)
@@ -74,6 +98,7 @@ async def fill_site(site: Site) -> Foreign:
     await site.topic("Acme Secret Topic")
     await site.opened("acme")
     callback = await site.callback()
+    await site.login("agnes", Role.CLIENT, "acme")
     alarm = await site.alarm()
     return Foreign(call_id=call_id, live_id=live_id, callback=callback, alarm=alarm)
 
@@ -99,70 +124,146 @@ def test_the_walk_knows_every_route(site: Site):
     assert served_paths == public | walked
 
 
-@pytest.mark.parametrize("stranger", ["", *VISITORS])
-async def test_every_page_answers_every_role_only_what_is_its_own(
-    site_of_both: Site, stranger: str
-):
+async def test_every_page_answers_every_role_only_what_is_its_own(site_of_both: Site):
     site = site_of_both
     foreign = await fill_site(site)
     wrong: list[str] = []
-    async with served(site) as server, browser(server, stranger) as client:
-        csrf = csrf_of(await (await client.get("/")).text()) if stranger else ""
+    async with served(site) as server:
+        for visitor in ORDER:
+            before = await _belongings(site, foreign)
+            wrong += [f"{visitor}: {text}" for text in await _walk_pages(server, visitor, foreign)]
+            if visitor in STRANGERS and await _belongings(site, foreign) != before:
+                wrong.append(f"{visitor} changed what is not its own")
+            foreign = await _renewed(site, foreign, visitor)
+
+    assert not wrong
+
+
+async def _walk_pages(server: TestServer, visitor: str, foreign: Foreign) -> list[str]:
+    """Visit every page, then again with ids of others in the form or the query."""
+    wrong: list[str] = []
+    async with browser(server, visitor) as client:
+        csrf = csrf_of(await (await client.get("/")).text()) if visitor else ""
         # Logging out would end the walk.
         for page in (page for page in PAGES if page.path != "/logout"):
             path = foreign.fill(page.path)
-            answer = await client.request(
-                page.method,
-                path,
-                allow_redirects=False,
-                data={"csrf": csrf} if page.method == "POST" else None,
-            )
-            body = (await answer.read()).decode(errors="replace")
-            status = answer.status
-            if not stranger:
+            if visitor == "topco":
+                # It manages its own logins, not those of the clients under it.
+                path = path.replace("agnes", "topco")
+            form = {"csrf": csrf}
+            answer = await _ask(client, page.method, path, form)
+            body, status = (await answer.read()).decode(errors="replace"), answer.status
+            if not visitor:
                 expected = status == 303 and answer.headers["Location"].startswith("/")
-            elif VISITORS[stranger][0] not in _roles_of(page):
+            elif VISITORS[visitor][0] not in _roles_of(page):
                 expected = status == 403
-            elif stranger in STRANGERS and path != page.path:
+            elif visitor in STRANGERS and path != page.path:
                 expected = status == 404
             else:
                 # Nothing sent says what it was made from: 409.
                 expected = status in {200, 303, 409, 422}
-            leaks = [secret for secret in SECRETS if secret in body and stranger in STRANGERS]
+            leaks = _leaks(visitor, body, SECRETS)
             if not expected or leaks:
                 wrong.append(f"{page.method} {path} answers {status} {leaks}")
+            if visitor in STRANGERS and status != 403:
+                answer = await _ask(client, page.method, path, FIELDS | foreign.fields | form)
+                leaks = _leaks(visitor, (await answer.read()).decode(errors="replace"), UNTYPED)
+                if answer.status >= 500 or leaks:
+                    wrong.append(f"{page.method} {path} with ids: {answer.status} {leaks}")
+    return wrong
 
-    assert not wrong
+
+async def _ask(client: Browser, method: str, path: str, form: dict[str, str]) -> ClientResponse:
+    ids = {name: text for name, text in form.items() if name != "csrf"}
+    if method == "GET":
+        return await client.get(path, params=ids, allow_redirects=False)
+    return await client.request(method, path, data=form, allow_redirects=False)
 
 
-@pytest.mark.parametrize("stranger", ["", *VISITORS])
-async def test_every_operation_answers_every_role_only_what_is_its_own(
-    site_of_both: Site, stranger: str
-):
+def _leaks(visitor: str, body: str, secrets: tuple[str, ...]) -> list[str]:
+    return [secret for secret in secrets if visitor in STRANGERS and secret in body]
+
+
+async def _belongings(site: Site, foreign: Foreign) -> dict[str, list[str]]:
+    """Every row that names acme, alice or one of their calls."""
+    marks = ("acme", "alice", DIDS["acme"], foreign.call_id, foreign.callback)
+    return {
+        name: [row for row in rows if any(mark in row for mark in marks)]
+        for name, rows in (await site.rows()).items()
+    }
+
+
+async def _renewed(site: Site, foreign: Foreign, visitor: str) -> Foreign:
+    """Put back what somebody used up who may."""
+    if visitor in STRANGERS or not visitor:
+        return foreign
+    site.live.calls.clear()
+    await site.own_prompt("acme", "secret")
+    return replace(
+        foreign,
+        live_id=site.ring(topic="Acme Secret Topic"),
+        callback=await site.callback(),
+    )
+
+
+async def test_every_operation_answers_every_role_only_what_is_its_own(site_of_both: Site):
     site = site_of_both
     foreign = await fill_site(site)
-    token = await site.token(*VISITORS[stranger]) if stranger else ""
-    headers = {"Authorization": f"Bearer {token}"} if stranger else {}
     wrong: list[str] = []
     async with served(site) as server, browser(server) as client:
-        for operation in OPERATIONS:
-            path = foreign.fill(BASE + operation.path)
-            body = {"json": {}} if operation.body else {}
-            answer = await client.request(operation.method, path, headers=headers, **body)
-            text, status = await answer.text(), answer.status
-            if not stranger:
-                expected = status == 401
-            elif VISITORS[stranger][0] not in operation.roles:
-                expected = status == 403
-            elif stranger in STRANGERS and ("alice" in path or foreign.call_id in path):
-                expected = status == 404
-            else:
-                expected = status in {200, 202, 422}
-            leaks = [secret for secret in SECRETS if secret in text and stranger in STRANGERS]
-            if not expected or leaks:
-                wrong.append(f"{operation.method} {path} answers {status} {leaks}")
+        for visitor in ORDER:
+            token = await site.token(*VISITORS[visitor]) if visitor else ""
+            before = await _belongings(site, foreign)
+            wrong += [
+                f"{visitor}: {text}"
+                for text in await _walk_operations(client, visitor, token, foreign)
+            ]
+            if visitor in STRANGERS and await _belongings(site, foreign) != before:
+                wrong.append(f"{visitor} changed what is not its own")
+            foreign = await _renewed(site, foreign, visitor)
 
     assert not wrong
+
+
+async def _walk_operations(
+    client: Browser, visitor: str, token: str, foreign: Foreign
+) -> list[str]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    wrong: list[str] = []
+    for operation in OPERATIONS:
+        path = foreign.fill(BASE + operation.path)
+        body = {"json": {}} if operation.body else {}
+        answer = await client.request(operation.method, path, headers=headers, **body)
+        text, status = await answer.text(), answer.status
+        if not visitor:
+            expected = status == 401
+        elif VISITORS[visitor][0] not in operation.roles:
+            expected = status == 403
+        elif visitor in STRANGERS and path != BASE + operation.path:
+            expected = status == 404
+        else:
+            expected = status in {200, 202, 422}
+        leaks = _leaks(visitor, text, SECRETS)
+        if not expected or leaks:
+            wrong.append(f"{operation.method} {path} answers {status} {leaks}")
+        if visitor in STRANGERS and status != 403:
+            answer = await client.request(
+                operation.method,
+                path,
+                headers=headers | {"Idempotency-Key": "walk-" + visitor},
+                params=_sample(operation.query, foreign),
+                json=_sample(operation.body, foreign) if operation.body else None,
+            )
+            leaks = _leaks(visitor, await answer.text(), UNTYPED)
+            if answer.status >= 500 or leaks:
+                wrong.append(f"{operation.method} {path} with ids: {answer.status} {leaks}")
+    return wrong
+
+
+def _sample(model: type[BaseModel], foreign: Foreign) -> dict[str, str]:
+    """Fill the fields of a query or a body that may name something with what is not ours."""
+    known = FIELDS | foreign.fields
+    return {name: known[name] for name in model.model_fields if name in known}
 
 
 @pytest.mark.parametrize(
@@ -224,6 +325,6 @@ def test_no_handler_queries_without_a_scope():
     # Who somebody is, and how often it was tried, must be read before there is a scope; the outbox
     # of webhooks has no viewer at all.
     assert sorted(direct) == [
-        "login_tries.py", "outbox.py", "parties.py", "pin_sessions.py", "sessions.py",
+        "login_tries.py", "manage.py", "outbox.py", "parties.py", "pin_sessions.py", "sessions.py",
         "store.py", "tokens.py", "users.py",
     ]  # fmt: skip
