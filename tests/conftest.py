@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.storage.engine import create
-from ivr.migrations import upgrade
+from tests.migrated import postgres_url, sqlite_url
 from tests.postgres import PostgresServer, find_binaries, running_postgres
 
 settings.register_profile(
@@ -34,16 +34,15 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path}/talkmeter.db"
+        return sqlite_url(tmp_path)
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.create(f"test_{os.getpid()}_{next(_names)}")
+    return postgres_url(server, f"test_{os.getpid()}_{next(_names)}")
 
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """A migrated database; the test must give every connection back."""
     engine = create(database_url)
-    await upgrade(engine)
     yield engine
     left = engine.pool.checkedout()  # type: ignore[attr-defined]  # of every queue pool
     await engine.dispose()

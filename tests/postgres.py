@@ -28,8 +28,9 @@ class PostgresServer:
     def url(self, name: str) -> str:
         return f"postgresql+asyncpg://talkmeter@127.0.0.1:{self.port}/{name}"
 
-    def create(self, name: str) -> str:
-        _run([self.bin / "createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "talkmeter", name])
+    def create(self, name: str, *, template: str = "template1") -> str:
+        host = ["-h", "127.0.0.1", "-p", self.port, "-U", "talkmeter"]
+        _run([self.bin / "createdb", *host, "-T", template, name])
         return self.url(name)
 
     def start(self) -> None:

@@ -25,9 +25,9 @@ from ivr.directory.destinations import Destination
 from ivr.directory.model import Access, Client, Did, Directory, TariffVersion, Topic
 from ivr.flows.desk import Desk as FlowDesk
 from ivr.flows.support import support_line
-from ivr.migrations import upgrade
 from tests.books import SHARES, STANDARD, Desk, flat, open_desk
 from tests.doubles.leg import NoRecords, ScriptedLeg, ScriptedSwitch
+from tests.migrated import sqlite_url
 from tests.plans import Shop
 
 CENT = flat("0.60")
@@ -123,8 +123,7 @@ class ScriptedPeople:
 @asynccontextmanager
 async def open_stage(folder: Path) -> AsyncIterator[Stage]:
     """Build a line on a ledger of its own."""
-    engine = create(f"sqlite+aiosqlite:///{folder}/talkmeter.db")
-    await upgrade(engine)
+    engine = create(sqlite_url(folder))
     async with open_desk(engine, folder) as books:
         await books.caller("alice", "20")
         switch = ScriptedSwitch()

@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from billing.storage.engine import create
-from ivr.migrations import upgrade
 from ivr.web.app import serving
+from tests.migrated import sqlite_url
 from tests.site import Site, open_site
 
 FLAGS: Final = (
@@ -26,8 +26,7 @@ NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    engine = create(f"sqlite+aiosqlite:///{tmp_path}/talkmeter.db")
-    await upgrade(engine)
+    engine = create(sqlite_url(tmp_path))
     async with open_site(engine, tmp_path) as site:
         yield site
     await engine.dispose()

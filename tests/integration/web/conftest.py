@@ -10,14 +10,13 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.storage.engine import create
-from ivr.migrations import upgrade
+from tests.migrated import sqlite_url
 from tests.site import Site, open_site, served
 
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    engine = create(f"sqlite+aiosqlite:///{tmp_path}/talkmeter.db")
-    await upgrade(engine)
+    engine = create(sqlite_url(tmp_path))
     async with open_site(engine, tmp_path) as site:
         yield site
     left = engine.pool.checkedout()  # type: ignore[attr-defined]  # of every queue pool

@@ -17,11 +17,11 @@ from billing.clock import microseconds_of
 from billing.errors import InvalidInput
 from billing.storage.engine import create
 from billing.storage.tables import clients
-from ivr.migrations import upgrade
 from ivr.tables import calls, webhooks
 from ivr.web.webhooks import outbox
 from ivr.web.webhooks.sender import Guard, Sender, sign
 from tests.books import Desk, open_desk
+from tests.migrated import sqlite_url
 
 MINUTE = 60
 
@@ -88,8 +88,7 @@ async def listening() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def post(tmp_path: Path) -> AsyncIterator[Post]:
-    engine = create(f"sqlite+aiosqlite:///{tmp_path}/talkmeter.db")
-    await upgrade(engine)
+    engine = create(sqlite_url(tmp_path))
     async with open_desk(engine, tmp_path) as desk, listening() as receiver:
         row = {"code": "acme", "title": "Acme", "currency": "USD", "shares": "[]", "created_us": 0}
         async with engine.begin() as connection:
