@@ -21,18 +21,20 @@ from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff
 from billing.errors import InvalidInput
 from billing.ids import new_id
-from billing.storage.tables import clients, metadata
+from billing.storage.tables import clients, metadata, tariff_versions
 from ivr.alarms.findings import Finding
 from ivr.alarms.store import keep
 from ivr.calls.call import CallSnapshot, Extension
 from ivr.calls.mailbox import Mailbox
 from ivr.directory.cache import DirectoryCache
+from ivr.directory.destinations import Destination
 from ivr.directory.limits import EDITS, ClientLimits
 from ivr.directory.own_prompts import OwnPrompt, save_prompt
+from ivr.directory.queues import Agent, Queue
 from ivr.directory.rules import ClientRules
 from ivr.directory.store import bump_stamp, lock_directory
 from ivr.machine import AsteriskFacts, MachineFacts
-from ivr.tables import api_tokens, callbacks, calls, client_rules, dids, recordings, topics
+from ivr.tables import api_tokens, callbacks, calls, client_rules, dids, queues, recordings, topics
 from ivr.web.app import make_web
 from ivr.web.passwords import hash_password
 from ivr.web.rights import all_of, write_rights
@@ -311,6 +313,22 @@ class Site:
         }  # fmt: skip
         async with self.desk.engine.begin() as connection:
             await connection.execute(insert(topics), row)
+
+    async def queue(self, name: str, client: str = "acme", agent: str = "anna") -> None:
+        """Let a client have a queue with one agent."""
+        agents = (Agent(code=agent, destination=Destination.parse("demo:agent"), number="77"),)
+        body = Queue(name=name, client=client, agents=agents).to_json()
+        async with self.desk.engine.begin() as connection:
+            await connection.execute(insert(queues), {"name": name, "client": client, "body": body})
+
+    async def tariff(self, tariff: Tariff = STANDARD) -> None:
+        """Have a price list."""
+        row = {
+            "name": tariff.name, "version": 1, "currency": "USD", "body": tariff.to_json(),
+            "body_hash": "", "in_force_us": 0, "created_us": 0,
+        }  # fmt: skip
+        async with self.desk.engine.begin() as connection:
+            await connection.execute(insert(tariff_versions), row)
 
     async def opened(self, client: str) -> None:
         """Let a client change all that clients may."""

@@ -55,13 +55,13 @@ def read_tariff(name: str, node: Node, currency: str) -> tuple[Tariff | None, Pl
     if not (later := fields["next"]).given:
         return tariff, None
     coming = later.map(FIELDS - {"currency"} | {"in_force_from"})
-    in_force_us = coming["in_force_from"].need().read(_moment, 0)
+    in_force_us = coming["in_force_from"].need().read(moment_from, 0)
     then = _tariff(name, later, coming, money)
     planned = PlannedTariff(tariff=then, in_force_us=in_force_us) if then else None
     return tariff, planned
 
 
-def _moment(text: str) -> int:
+def moment_from(text: str) -> int:
     """Read `2027-01-01` or `2027-01-01T08:00+02:00`; without an offset it is UTC."""
     try:
         moment = datetime.fromisoformat(text)

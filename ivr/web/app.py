@@ -39,7 +39,14 @@ from ivr.web.api.mount import add_operations
 from ivr.web.errors import answer_errors
 from ivr.web.guard import Page, add_pages
 from ivr.web.health import add_health, count_requests
-from ivr.web.lines import line_pages, list_pages, topic_pages
+from ivr.web.lines import (
+    limit_pages,
+    line_pages,
+    list_pages,
+    queue_pages,
+    tariff_editor,
+    topic_pages,
+)
 from ivr.web.logins import changes as login_changes
 from ivr.web.logins import pages as login_pages
 from ivr.web.portal import calls as portal_calls
@@ -82,6 +89,9 @@ PAGES: Final[tuple[Page, ...]] = (
     *list_pages.PAGES,
     *topic_pages.PAGES,
     *line_pages.PAGES,
+    *queue_pages.PAGES,
+    *tariff_editor.PAGES,
+    *limit_pages.PAGES,
     *webhook_pages.PAGES,
     *call.PAGES,
     *vouchers.PAGES,

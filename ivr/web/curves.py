@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from billing.domain.notation import format_duration
 from billing.money import MICROS_PER_UNIT, Micros, format_amount
 
 WIDTH: Final = 380
@@ -42,6 +43,10 @@ class Curve:
     ticks: tuple[Mark, ...]
     chosen: float
     summary: str
+    # Where another tier begins, and what a minute costs on average, on a scale of its own.
+    edges: tuple[Mark, ...] = ()
+    average: str = ""
+    average_top: str = ""
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -56,8 +61,12 @@ def curve(
     top: Micros,
     chosen: int,
     currency: str,
+    edges: Sequence[int] = (),
 ) -> Curve:
-    """Draw one sample a minute, the kinds stacked from the bottom, up to the amount `top`."""
+    """Draw one sample a minute, the kinds stacked from the bottom, up to the amount `top`.
+
+    `edges` are the seconds at which tiers begin.
+    """
     last = max(1, len(samples) - 1)
     xs = [round(LEFT + (WIDTH - LEFT - 8) * minute / last, 2) for minute in range(len(samples))]
     below = [0] * len(samples)
@@ -81,9 +90,31 @@ def curve(
         ),
         ticks=tuple(Mark(at=xs[tick], label=str(tick)) for tick in TICKS if tick < len(xs)),
         chosen=xs[min(chosen, last)],
+        edges=tuple(
+            Mark(at=_at(seconds, last), label=format_duration(seconds))
+            for seconds in edges
+            if 0 < seconds < last * 60
+        ),
+        average=" ".join(_average(xs, below)),
+        average_top=format_amount(max(_means(below), default=0)),
         summary=f"From 0 to {last} minutes; {last} minutes cost "
         f"{format_amount(below[-1])} {currency}.",
     )
+
+
+def _means(whole: Sequence[Micros]) -> list[Micros]:
+    """Say what each minute costs on average in a talk of so many minutes, from one on."""
+    return [amount // minute for minute, amount in enumerate(whole) if minute]
+
+
+def _average(xs: Sequence[float], whole: Sequence[Micros]) -> list[str]:
+    means = _means(whole)
+    highest = max(means, default=0)
+    return [f"{x},{_y(mean, highest)}" for x, mean in zip(xs[1:], means, strict=True)]
+
+
+def _at(seconds: int, last: int) -> float:
+    return round(LEFT + (WIDTH - LEFT - 8) * seconds / (last * 60), 2)
 
 
 def _line(xs: Sequence[float], amounts: Sequence[Micros], top: Micros) -> list[str]:

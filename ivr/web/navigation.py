@@ -70,6 +70,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             ("/admin/clients", "Clients"),
             ("/admin/parties", "Partners"),
             ("/admin/dids", "Lines"),
+            ("/admin/queues", "Queues"),
             ("/admin/tariffs", "Tariffs"),
             ("/admin/prompts", "Prompts"),
             ("/admin/webhooks", "Webhooks"),
@@ -100,6 +101,8 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
         _group(
             "Lines",
             ("/portal/lines", "Lines"),
+            ("/portal/queues", "Queues"),
+            ("/portal/tariffs", "Tariffs"),
             ("/portal/prompts", "Prompts"),
             ("/portal/webhooks", "Webhooks"),
         ),

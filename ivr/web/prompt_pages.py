@@ -23,6 +23,7 @@ from ivr.sounds import TEXT_MAX, UPLOAD_BYTES_MAX, browser_sound, phone_sound, s
 from ivr.web.fields import Code, PageInput
 from ivr.web.forms import attempt, read_sent
 from ivr.web.guard import Page, render, uploaded
+from ivr.web.language import gettext as _
 from ivr.web.problems import Refusal
 from ivr.web.scope import CLIENTS, OPERATORS, Right, Role, Scope, Who
 from ivr.web.state import web_of
@@ -104,7 +105,7 @@ def _places(request: web.Request, scope: Scope) -> list[Place]:
             prompt=directory.prompt_uses.get((did.number, digit), ""),
         )
         for did in sorted(directory.dids.values(), key=lambda did: did.number)
-        if mine is None or did.client == mine
+        if (mine is None or did.client == mine) and not did.rules.retired
         for digit, title in [
             (GREETING, "Greeting"),
             *((topic.digit, f"{topic.digit} {topic.name}") for topic in did.topics),
@@ -154,7 +155,7 @@ async def drop(request: web.Request, who: Who) -> web.StreamResponse:
         return await _page(request, who, typed=sent.typed, errors=sent.errors)
     _refuse_foreign(request, who, form.client)
     running = web_of(request)
-    _, refused = await attempt(
+    _done, refused = await attempt(
         delete_prompt(running.deps.engine, form.client, form.name, form.language)
     )
     if refused:
@@ -171,7 +172,7 @@ async def use(request: web.Request, who: Who) -> web.StreamResponse:
         return await _page(request, who, typed=sent.typed, errors=sent.errors)
     _refuse_foreign(request, who, form.client)
     running = web_of(request)
-    _, refused = await attempt(
+    _done, refused = await attempt(
         use_prompt(running.deps.engine, form.client, form.did, form.digit, form.prompt)
     )
     if refused:
@@ -197,6 +198,9 @@ async def listen(request: web.Request, who: Who) -> web.Response:
 def _refuse_foreign(request: web.Request, who: Who, client: str) -> None:
     if client not in _clients(request, who.scope):
         raise Refusal("not_found", "There is no such client.")
+    limits = web_of(request).deps.directory().clients[client].rules.limits
+    if who.role is not Role.OPERATOR and not limits.allows("prompts"):
+        raise Refusal("forbidden", _("Your provider has not opened sounds for you to change."))
 
 
 def _pages(home: str, roles: frozenset[Role]) -> tuple[Page, ...]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.async_api import Page, expect
-from sqlalchemy import insert
 
-from billing.storage.tables import tariff_versions
-from tests.books import STANDARD
 from tests.site import PASSWORD, Site
 
 pytestmark = pytest.mark.browser
@@ -30,12 +27,7 @@ async def _topic(page: Page, digit: str, name: str) -> None:
 
 
 async def test_an_operator_makes_a_line_and_a_client_changes_its_hours(site: Site, page: Page):
-    row = {
-        "name": "standard", "version": 1, "currency": "USD", "body": STANDARD.to_json(),
-        "body_hash": "", "in_force_us": 0, "created_us": 0,
-    }  # fmt: skip
-    async with site.desk.engine.begin() as connection:
-        await connection.execute(insert(tariff_versions), row)
+    await site.tariff()
     await site.opened("acme")
     await _log_in(page, "olga")
     await page.get_by_role("link", name="Lines", exact=True).click()

@@ -1,4 +1,7 @@
-"""Tariffs for operators: every version, and what a talk would cost with two of them."""
+"""Tariffs: what is in force, every version, and what a talk would cost with two of them.
+
+The same for operators and clients, who see the tariffs of their lines and their own.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,28 @@ from billing.domain.sessions import parts_of
 from billing.domain.splits import Part
 from billing.domain.tariffs import Tariff
 from billing.money import Micros
-from ivr.directory.model import Client
+from ivr.directory.model import Client, Directory, parse_pin
+from ivr.directory.store import load_planned
 from ivr.web import grid
 from ivr.web.curves import Curve, curve
 from ivr.web.explain import Line, lines_of
 from ivr.web.fields import OptionalCode, OptionalLine, PageInput
 from ivr.web.grid import Grid
 from ivr.web.guard import Page, render
+from ivr.web.language import gettext as _
+from ivr.web.lines.desk import may, read_lines
+from ivr.web.lines.tariff_editor import uses_of
+from ivr.web.lines.tree import brief
 from ivr.web.lists import read_filter
 from ivr.web.pictures import round_up
 from ivr.web.portal.report import PARTIES
 from ivr.web.queries.tariffs import Version, list_versions
-from ivr.web.scope import OPERATORS, Who
+from ivr.web.scope import CLIENTS, OPERATORS, Role, Who
 from ivr.web.state import web_of
 
 MINUTES_MAX: Final = 60
 WHOLE: Final = "revenue"
+USES_SHOWN: Final = 3
 
 
 class SimulatorForm(PageInput):
@@ -54,16 +63,19 @@ class Simulated:
 
 
 async def show(request: web.Request, who: Who) -> web.Response:
-    """List the versions and simulate a talk."""
+    """List the tariffs and simulate a talk."""
     running = web_of(request)
     form = read_filter(request, SimulatorForm)
+    lines = await read_lines(request, who)
     async with running.reading() as connection:
-        versions = await list_versions(connection)
-    clients = running.deps.directory().clients
+        planned = await load_planned(connection, running.now_us())
+        seen = {parse_pin(name)[0] for name in lines.tariffs}
+        versions = [one for one in await list_versions(connection) if one.name in seen]
+    clients = lines.clients
     client = clients.get(form.value.client or "") or next(iter(clients.values()), None)
     chosen = _chosen(versions, form.value)
     simulated = _simulate(chosen, form.value.minutes, client, running.now_us())
-    kinds = [*PARTIES, WHOLE]
+    mine = who.scope.client(None) or ""
     values = {
         "form": form,
         "minutes": form.value.minutes,
@@ -72,12 +84,37 @@ async def show(request: web.Request, who: Who) -> web.Response:
         "clients": sorted(clients),
         "client": client.code if client else "",
         "simulated": simulated,
-        "kinds": [
-            kind for kind in kinds if any(kind == a.kind for s in simulated for a in s.curve.areas)
-        ],
-        "versions": _grid(versions),
+        "tariffs": _list(lines, planned, f"{who.home}/tariffs"),
+        "versions": _grid(versions, request.path),
+        "may": who.role is Role.OPERATOR or may(who, lines, mine, "tariffs"),
     }
     return render(request, "admin/tariffs.html", who, values)
+
+
+def _list(lines: Directory, planned: Mapping[str, object], base: str) -> Grid:
+    return Grid(
+        caption=_("Tariffs"),
+        titles=(_("Tariff"), _("Version"), _("Prices"), _("Used by"), _("Planned")),
+        rows=tuple(
+            (
+                grid.text(name, link=f"{base}/{name}"),
+                grid.count(version.version),
+                grid.text(brief(version.tariff)),
+                grid.text(_uses(lines, name)),
+                grid.text(_("yes") if name in planned else _("no")),
+            )
+            for name, version in sorted(lines.tariffs.items())
+            if parse_pin(name)[1] is None
+        ),
+        empty=_("There is no tariff yet."),
+    )
+
+
+def _uses(lines: Directory, name: str) -> str:
+    numbers = sorted({number for number, _place, _pinned in uses_of(lines, name)})
+    more = len(numbers) - USES_SHOWN
+    shown = ", ".join(numbers[:USES_SHOWN])
+    return f"{shown} + {more}" if more > 0 else shown
 
 
 def _chosen(versions: Sequence[Version], form: SimulatorForm) -> list[Version]:
@@ -117,6 +154,7 @@ def _simulate(
                 top=round_up(max(highest, 1)),
                 chosen=minutes,
                 currency=charge.currency,
+                edges=[tier.from_seconds for tier in version.tariff.tiers],
             ),
         )
         for version, charge, shared, samples in rated
@@ -132,7 +170,7 @@ def _amounts(charge: Charge, client: Client | None, now_us: int) -> Mapping[str,
     return found
 
 
-def _grid(versions: Sequence[Version]) -> Grid:
+def _grid(versions: Sequence[Version], path: str) -> Grid:
     return Grid(
         caption="Versions of tariffs",
         titles=("Tariff", "Version", "In force from", "Setup fee", "Prices", "Free", "Minimum"),
@@ -140,7 +178,7 @@ def _grid(versions: Sequence[Version]) -> Grid:
             (
                 grid.text(
                     one.name,
-                    link=f"/admin/tariffs?one={one.name}%40{one.version}",
+                    link=f"{path}?one={one.name}%40{one.version}",
                 ),
                 grid.count(one.version),
                 grid.moment(one.in_force_us),
@@ -165,4 +203,7 @@ def _prices(tariff: Tariff) -> str:
     return f"{tiers}; {len(tariff.periods)} periods" if tariff.periods else tiers
 
 
-PAGES: Final = (Page(method="GET", path="/admin/tariffs", roles=OPERATORS, handler=show),)
+PAGES: Final = (
+    Page(method="GET", path="/admin/tariffs", roles=OPERATORS, handler=show),
+    Page(method="GET", path="/portal/tariffs", roles=CLIENTS, handler=show),
+)

@@ -15,7 +15,7 @@ from ivr.directory.model import Did, Directory
 from ivr.web.language import gettext as _
 from ivr.web.problems import Refusal, problem_of
 from ivr.web.queries.lines import lines_of
-from ivr.web.scope import Role, Who
+from ivr.web.scope import Right, Role, Who
 from ivr.web.state import web_of
 
 NUMBER_PATH: Final = "{number:[0-9]{2,20}}"
@@ -80,6 +80,8 @@ async def find_line(request: web.Request, who: Who) -> tuple[Directory, Did]:
 
 def may(who: Who, lines: Directory, client: str, what: str) -> bool:
     """Tell whether the visitor may change such things of a client."""
+    if not who.may(Right.LINES):
+        return False
     if who.role is Role.OPERATOR:
         return True
     known = lines.clients.get(client)
@@ -117,12 +119,17 @@ def placed(
     found: dict[str, str] = {}
     for place, message in errors.items():
         name = place.removeprefix(f"{below}.") if below else place
-        short = name.partition("[")[0]
-        if name in known:
-            found[name] = message
-        elif short in known:
-            found.setdefault(short, message)
+        near = _nearest(name, known)
+        if near:
+            found.setdefault(near, message)
         else:
             label = f"{name}: " if name and name != below else ""
             found[WHOLE] = f"{found[WHOLE]} {label}{message}" if WHOLE in found else label + message
     return found
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    """Find the field at a place, or at the place above it: `hours[0].days`, `hours[0]`, `hours`."""
+    while name and name not in known:
+        name = name[: max(name.rfind("."), name.rfind("["), 0)]
+    return name

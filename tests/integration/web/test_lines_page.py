@@ -10,12 +10,10 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestServer
 from sqlalchemy import insert, select
 
-from billing.storage.tables import tariff_versions
 from ivr.directory.edit_queues import save_limits
 from ivr.directory.edits import Editor, version_of
 from ivr.directory.limits import limits_document
 from ivr.tables import audit_log, calls, prompt_uses
-from tests.books import STANDARD
 from tests.site import Browser, Site, browser, csrf_of, field_of, text_of
 
 LINE = "18005550100"
@@ -27,12 +25,7 @@ LIMITS = {"edit": ["topics", "hours"], "destinations": ["voicemail"]}
 
 @pytest.fixture(autouse=True)
 async def _priced(site: Site) -> None:
-    row = {
-        "name": "standard", "version": 1, "currency": "USD", "body": STANDARD.to_json(),
-        "body_hash": "", "in_force_us": 0, "created_us": 0,
-    }  # fmt: skip
-    async with site.desk.engine.begin() as connection:
-        await connection.execute(insert(tariff_versions), row)
+    await site.tariff()
     await site.topic("Billing")
     await site.topic("Network", digit=2)
     await site.topic("Operator", digit=0)

@@ -39,16 +39,6 @@ async def test_the_page_answers_whatever_is_asked(site: Site, server: TestServer
     assert (empty.status, filled.status) == (200, 200)
 
 
-async def test_clients_are_listed_with_split_and_lines(server: TestServer):
-    async with browser(server, "olga") as client:
-        page = text_of(await (await client.get("/admin/clients")).text())
-
-    assert "Acme IT Support acme, USD" in page
-    assert "Provider 30%" in page
-    assert "Client 70%" in page
-    assert "18005550100 none standard UTC" in page
-
-
 @pytest.mark.parametrize("login", ["acme", "alice"])
 @pytest.mark.parametrize("path", ["/admin/tariffs", "/admin/clients"])
 async def test_they_are_for_operators_only(server: TestServer, login: str, path: str):

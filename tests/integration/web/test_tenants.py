@@ -18,6 +18,7 @@ from ivr.web.api.table import OPERATIONS
 from ivr.web.app import PAGES, make_web
 from ivr.web.guard import Page
 from ivr.web.scope import Role
+from tests.books import STANDARD
 from tests.plans import Shop
 from tests.site import DIDS, Browser, Site, browser, csrf_of, served
 
@@ -81,6 +82,9 @@ class Foreign:
         path = re.sub(r"\{party_code:[^}]*\}", "acme", path)
         path = re.sub(r"\{number:[^}]*\}\}?", "18005550100", path)
         path = re.sub(r"\{digit:[^}]*\}", "1", path)
+        path = re.sub(r"\{queue:[^}]*\}\}?", "acme-secret", path)
+        path = re.sub(r"\{tariff:.*?\}\}", "acme.secret", path)
+        path = re.sub(r"\{owner:.*?\}\}", "acme", path)
         path = re.sub(r"\{language:.*\}", "en/greeting", path)
         return re.sub(r"\{(code|account|subscription):[^}]*\}", "alice", path)
 
@@ -97,6 +101,9 @@ async def fill_site(site: Site) -> Foreign:
     await site.own_prompt("acme", "secret")
     await site.topic("Acme Secret Topic")
     await site.opened("acme")
+    await site.opened("globex")
+    await site.queue("acme-secret")
+    await site.tariff(replace(STANDARD, name="acme.secret"))
     callback = await site.callback()
     await site.login("agnes", Role.CLIENT, "acme")
     alarm = await site.alarm()
