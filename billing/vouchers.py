@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
 from billing.domain.operations import AccountRef, Post, Posted, PostedEntry
+from billing.domain.voucher_codes import draw_codes, plain, seed_of
 from billing.errors import (
     BillingError,
     CurrencyMismatch,
@@ -39,36 +39,15 @@ from billing.storage.engine import for_writing
 from billing.storage.ledger import post_batch
 from billing.storage.tables import accounts
 from billing.storage.voucher_tables import voucher_batches, vouchers
+from billing.voucher_batches import Batch, batch_of, read_batches
 from billing.wallet import CURRENCY, KEY_MAX, MEMO_MAX, TOP_UP_MAX
 
-DIGITS: Final = 14
 COUNT_MAX: Final = 100_000
 ROWS_PER_INSERT: Final = 5_000
 GENERATE_TRIES: Final = 3
-_CODE: Final = re.compile(r"[0-9]{12,20}", re.ASCII)
-_BREAKS: Final = re.compile(r"[\s-]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Vouchers that were made together: each is worth `amount`."""
-
-    id: str
-    amount: Micros
-    currency: str
-    count: int
-    used: int
-    expired: int
-    disabled: int
-    expires_us: int | None
-    note: str | None
-    actor: str
-    created_us: int
-
-    @property
-    def left(self) -> int:
-        """How many can still be redeemed."""
-        return self.count - self.used - self.expired - self.disabled
+KEY_BYTES: Final = 18
+# So long the form that asked for codes gets them again.
+AGAIN_US: Final = 3_600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +56,7 @@ class Generated:
 
     batch: Batch
     codes: tuple[str, ...]
+    replayed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,38 +88,66 @@ class Vouchers:
         actor: str,
         expires_us: int | None = None,
         note: str | None = None,
+        key: str | None = None,
     ) -> Generated:
         """Make a batch; the codes are in the answer and nowhere else.
 
+        The same key makes no second batch; for an hour it gets the codes again, for the answer
+        may have been lost.
+
         Raises:
             InvalidInput: an amount, currency, count, expiry or note that no voucher can have.
+            IdempotencyConflict: the key made another batch, or its codes are no longer shown.
 
         """
         now_us = microseconds_of(self._clock.now())
         _check_new(amount, currency, count)
-        if expires_us is not None and expires_us <= now_us:
-            raise InvalidInput(reason="a voucher that has expired already is worth nothing")
         if note and (not note.isprintable() or len(note) > MEMO_MAX):
             raise InvalidInput(reason=f"a note has at most {MEMO_MAX} printable characters")
+        key = secrets.token_urlsafe(KEY_BYTES) if key is None else key
         batch: dict[str, Any] = {  # Any: values of many column types
             "id": new_id(self._clock), "amount": amount, "currency": currency, "size": count,
             "expires_us": expires_us, "note": note, "actor": actor, "created_us": now_us,
+            "key_hash": hashlib.sha256(key.encode()).hexdigest(),
         }  # fmt: skip
-        for _ in range(GENERATE_TRIES):
-            codes = _codes(count)
+        if (again := await self._made_before(batch, key)) is not None:
+            return again
+        if expires_us is not None and expires_us <= now_us:
+            raise InvalidInput(reason="a voucher that has expired already is worth nothing")
+        for number in range(GENERATE_TRIES):
+            codes = draw_codes(seed_of(self._secret, key), count, attempt=number)
             try:
                 await self._store(batch, codes)
             except IntegrityError:
-                continue  # one of these codes was made before
-            return Generated(
-                batch=Batch(
-                    id=batch["id"], amount=amount, currency=currency, count=count, used=0,
-                    expired=0, disabled=0, expires_us=expires_us, note=note, actor=actor,
-                    created_us=now_us,
-                ),
-                codes=tuple(codes),
-            )  # fmt: skip
+                # Sent twice at once, or one of these codes was made before.
+                if (again := await self._made_before(batch, key)) is not None:
+                    return again
+                continue
+            row = batch | {"used": 0, "expired": 0, "called_back": 0}
+            return Generated(batch=batch_of(row), codes=tuple(codes), replayed=False)
         raise LedgerUnavailable(reason="no codes were found that are free")
+
+    async def _made_before(self, wanted: dict[str, Any], key: str) -> Generated | None:
+        """Find what the key made before, with its codes."""
+        query = select(voucher_batches).where(voucher_batches.c.key_hash == wanted["key_hash"])
+        first = select(vouchers.c.code_hash).where(vouchers.c.serial == 1)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+            if row is None:
+                return None
+            proof = await connection.scalar(first.where(vouchers.c.batch == row["id"]))
+        same = all(
+            row[name] == wanted[name]
+            for name in ("amount", "currency", "size", "expires_us", "note", "actor")
+        )
+        if not same or wanted["created_us"] - row["created_us"] > AGAIN_US:
+            raise IdempotencyConflict(key="of this form")
+        for number in range(GENERATE_TRIES):
+            codes = draw_codes(seed_of(self._secret, key), row["size"], attempt=number)
+            if self._hash(codes[0]) == proof:
+                found = dict(row) | {"used": 0, "expired": 0, "called_back": 0}
+                return Generated(batch=batch_of(found), codes=tuple(codes), replayed=True)
+        raise IdempotencyConflict(key="of this form")
 
     async def _store(self, batch: dict[str, Any], codes: list[str]) -> None:
         rows = [
@@ -271,7 +279,9 @@ class Vouchers:
             VoucherUsed: too late.
 
         """
-        mine = vouchers.c.code_hash == self._hash(plain(code))
+        await self._disable(vouchers.c.code_hash == self._hash(plain(code)))
+
+    async def _disable(self, mine: ColumnElement[bool]) -> None:
         unused = vouchers.c.used_us.is_(None)
         if await self._change(update(vouchers).where(mine, unused).values(disabled=True)):
             return
@@ -279,40 +289,21 @@ class Vouchers:
             known = await connection.scalar(select(vouchers.c.serial).where(mine))
         raise VoucherUsed if known is not None else UnknownVoucher
 
+    async def disable_serial(self, batch: str, serial: int) -> None:
+        """Call back one voucher by its number in the batch, when nobody knows its code.
+
+        Raises:
+            UnknownVoucher: there is no such voucher.
+            VoucherUsed: too late.
+
+        """
+        await self._disable((vouchers.c.batch == batch) & (vouchers.c.serial == serial))
+
     async def batches(self) -> list[Batch]:
         """List all batches, newest first, with what became of their vouchers."""
         now_us = microseconds_of(self._clock.now())
-        unused = vouchers.c.used_us.is_(None)
-        off = vouchers.c.disabled | voucher_batches.c.disabled
-        late = func.coalesce(voucher_batches.c.expires_us <= now_us, False)
-        query = (
-            select(
-                voucher_batches,
-                func.count().filter(~unused).label("used"),
-                func.count().filter(unused & off).label("called_back"),
-                func.count().filter(unused & ~off & late).label("expired"),
-            )
-            .join(vouchers, vouchers.c.batch == voucher_batches.c.id)
-            .group_by(voucher_batches.c.id)
-            .order_by(voucher_batches.c.id.desc())
-        )
         async with self._engine.connect() as connection:
-            return [
-                Batch(
-                    id=row.id,
-                    amount=row.amount,
-                    currency=row.currency,
-                    count=row.size,
-                    used=row.used,
-                    expired=row.expired,
-                    disabled=row.called_back,
-                    expires_us=row.expires_us,
-                    note=row.note,
-                    actor=row.actor,
-                    created_us=row.created_us,
-                )
-                for row in await connection.execute(query)
-            ]
+            return await read_batches(connection, now_us)
 
     async def _change(self, change: Any) -> bool:  # Any: an update of any table
         connection = await for_writing(self._engine)
@@ -324,21 +315,6 @@ class Vouchers:
 
     def _hash(self, code: str) -> str:
         return hmac.new(self._secret, b"voucher:" + code.encode(), hashlib.sha256).hexdigest()
-
-
-def plain(code: str) -> str:
-    """Take out the blanks and dashes that people write into a code; "" for what is no code."""
-    digits = _BREAKS.sub("", code)
-    return digits if _CODE.fullmatch(digits) else ""
-
-
-def _codes(count: int) -> list[str]:
-    """Make different codes; none begins with a zero, which a spreadsheet would eat."""
-    lowest = 10 ** (DIGITS - 1)
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[str(lowest + secrets.randbelow(9 * lowest))] = None
-    return list(found)
 
 
 def _check_new(amount: Micros, currency: str, count: int) -> None:

@@ -33,6 +33,9 @@ voucher_batches = Table(
     Column("actor", Text, nullable=False),
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     Column("created_us", BigInteger, nullable=False),
+    # Of the key of the form that asked for it: the same form again makes no second batch.
+    Column("key_hash", Text),
+    Index("ix_voucher_batches_key_hash", "key_hash", unique=True),
     CheckConstraint("amount > 0", name="amount_positive"),
 )
 

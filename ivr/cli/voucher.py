@@ -18,7 +18,8 @@ from billing.money import format_amount, parse_amount
 from ivr.cli import context
 
 if TYPE_CHECKING:
-    from billing.vouchers import Batch, Generated, Redeemed, Vouchers
+    from billing.voucher_batches import Batch
+    from billing.vouchers import Generated, Redeemed, Vouchers
     from ivr.settings import Settings
 
 app = typer.Typer(help="Vouchers: generate, list, disable, redeem.", no_args_is_help=True)

@@ -33,6 +33,7 @@ from ivr.web.admin import (
     plans,
     reports,
     tariffs,
+    voucher_batch,
     vouchers,
 )
 from ivr.web.api.mount import add_operations
@@ -95,6 +96,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *webhook_pages.PAGES,
     *call.PAGES,
     *vouchers.PAGES,
+    *voucher_batch.PAGES,
     *tariffs.PAGES,
     *clients.PAGES,
     *client.PAGES,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from typing import Annotated, Final, Literal
@@ -13,20 +11,37 @@ from pydantic import Field
 
 from billing.clock import microseconds_of
 from billing.money import format_amount
-from billing.vouchers import Batch, Generated, Vouchers
+from billing.vouchers import Generated, Vouchers
+from ivr.bulk.sheet import write_sheet
 from ivr.web.admin.accounts import currencies
-from ivr.web.fields import Code, Line, OptionalDay, OptionalLine, PageInput, TopUpAmount
+from ivr.web.fields import (
+    PAGE_SIZE,
+    Code,
+    Line,
+    OptionalDay,
+    OptionalLine,
+    PageInput,
+    TopUpAmount,
+    read_cursor,
+    write_cursor,
+)
 from ivr.web.forms import FormKey, attempt, new_key, read_sent
 from ivr.web.guard import Page, render
+from ivr.web.language import gettext as _
+from ivr.web.lists import first_link, next_link
+from ivr.web.queries.vouchers import list_batches
 from ivr.web.scope import OPERATORS, Right, Who
-from ivr.web.state import web_of
+from ivr.web.state import Web, web_of
+from ivr.web.words import plain_money
 
 COUNT_MAX: Final = 10_000
-SHOWN_MAX: Final = 200
+SHOWN_MAX: Final = 500
+# Cards on a sheet of paper: how many beside each other.
+SHEETS: Final = {"8": 2, "10": 2, "21": 3, "24": 3}
 
 
 class GenerateForm(PageInput):
-    """A new batch. The codes are in the answer and nowhere else."""
+    """A new batch, once per form. The codes are in the answer and nowhere else."""
 
     amount: TopUpAmount
     currency: Line
@@ -34,12 +49,20 @@ class GenerateForm(PageInput):
     expires: OptionalDay = None
     note: OptionalLine = None
     codes: Literal["page", "file"] = "page"
+    sheet: Literal["8", "10", "21", "24"] = "10"
+    key: FormKey
 
 
 class DisableForm(PageInput):
     """A batch that is called back."""
 
     batch: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
+
+
+class DisableCodeForm(PageInput):
+    """One code that is called back: somebody lost the card."""
+
+    lost: Annotated[Line, Field(min_length=1)]
 
 
 class RedeemForm(PageInput):
@@ -50,7 +73,8 @@ class RedeemForm(PageInput):
     key: FormKey
 
 
-def _vouchers(request: web.Request) -> Vouchers:
+def vouchers_of(request: web.Request) -> Vouchers:
+    """Return the use-cases of vouchers."""
     deps = web_of(request).deps
     return Vouchers(engine=deps.engine, clock=deps.clock, secret=deps.voucher_key)
 
@@ -64,54 +88,101 @@ async def _page(
     request: web.Request,
     who: Who,
     *,
-    made: Generated | None = None,
     said: str = "",
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> web.Response:
-    batches: list[Batch] = await _vouchers(request).batches()
+    running = web_of(request)
+    place = read_cursor(request.query.get("after", ""), str)
+    async with running.reading() as connection:
+        found = await list_batches(
+            connection,
+            who.scope,
+            now_us=running.now_us(),
+            after=place[0] if place else None,
+            limit=PAGE_SIZE + 1,
+        )
+    cursor = write_cursor(found[PAGE_SIZE - 1].id) if len(found) > PAGE_SIZE else None
     values = {
-        "batches": batches,
-        "made": made,
-        "said": said,
+        "batches": found[:PAGE_SIZE],
+        "said": said or (_("The code is called back.") if "off" in request.query else ""),
         "typed": typed or {},
         "errors": errors or {},
-        "currencies": currencies(web_of(request)),
+        "currencies": currencies(running),
         "key": new_key(),
-        "now_us": web_of(request).now_us(),
+        "next": next_link(request, cursor),
+        "first": first_link(request),
     }
     return render(request, "admin/vouchers.html", who, values, status=422 if errors else 200)
 
 
 async def generate(request: web.Request, who: Who) -> web.StreamResponse:
-    """Make a batch; its codes are shown, or downloaded, this once."""
+    """Make a batch; its codes are shown, or downloaded, this once.
+
+    The same form again gets the same codes for an hour, so that a lost answer loses nothing.
+    """
     sent = await read_sent(request, GenerateForm)
     form = sent.value
     if form is None:
         return await _page(request, who, typed=sent.typed, errors=sent.errors)
     if form.codes == "page" and form.count > SHOWN_MAX:
-        wrong = {"codes": f"A page shows at most {SHOWN_MAX} codes. Download them instead."}
+        many = _("A page shows at most %(most)s codes. Download them instead.", most=SHOWN_MAX)
+        wrong = {"codes": many}
         return await _page(request, who, typed=sent.typed, errors=wrong)
     day = form.expires
     expires = None if day is None else microseconds_of(datetime.combine(day, time(), UTC))
     made, refused = await attempt(
-        _vouchers(request).generate(
+        vouchers_of(request).generate(
             amount=form.amount,
             currency=form.currency,
             count=form.count,
             actor=who.login,
             expires_us=expires,
             note=form.note,
+            key=form.key,
         )
     )
     if made is None:
         return await _page(request, who, typed=sent.typed, errors={"count": refused})
-    facts = f"{form.count} of {format_amount(form.amount)} {form.currency}"
-    await web_of(request).note(who, "generate vouchers", made.batch.id, after=facts)
-    if form.codes == "page":
-        return await _page(request, who, made=made)
+    running = web_of(request)
+    if not made.replayed:
+        facts = f"{form.count} of {format_amount(form.amount)} {form.currency}"
+        await running.note(who, "generate vouchers", made.batch.id, after=facts)
+    if form.codes == "file":
+        return _file(made)
+    values = {
+        "made": made,
+        "codes": [(serial, _groups(code)) for serial, code in enumerate(made.codes, 1)],
+        "sheet": form.sheet,
+        "beside": SHEETS[form.sheet],
+        "lines": _lines(running, form.currency),
+        "issuer": running.deps.issuer.title,
+    }
+    response = render(request, "admin/voucher_codes.html", who, values)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _groups(code: str) -> str:
+    return " ".join(code[place : place + 4] for place in range(0, len(code), 4))
+
+
+def _lines(running: Web, currency: str) -> list[str]:
+    """List the numbers that people with a card may call."""
+    directory = running.deps.directory()
+    return sorted(
+        did.number
+        for did in directory.dids.values()
+        if did.kind == "local" and directory.client(did.client).currency == currency
+    )[:3]
+
+
+def _file(made: Generated) -> web.Response:
+    shared = (format_amount(made.batch.amount), made.batch.currency)
+    rows = [("code", "amount", "currency", "serial")]
+    rows += [(code, *shared, str(serial)) for serial, code in enumerate(made.codes, 1)]
     return web.Response(
-        body=_csv(made).encode(),
+        body=write_sheet(rows),
         content_type="text/csv",
         charset="utf-8",
         headers={
@@ -121,23 +192,29 @@ async def generate(request: web.Request, who: Who) -> web.StreamResponse:
     )
 
 
-def _csv(made: Generated) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["code", "amount", "currency"])
-    shared = (format_amount(made.batch.amount), made.batch.currency)
-    writer.writerows((code, *shared) for code in made.codes)
-    return text.getvalue()
-
-
 async def disable(request: web.Request, who: Who) -> web.StreamResponse:
     """Call back what is left of a batch."""
     sent = await read_sent(request, DisableForm)
     if sent.value is None:
-        return await _page(request, who, errors={"batch": "Choose a batch of the list."})
-    await _vouchers(request).disable_batch(sent.value.batch)
-    await web_of(request).note(who, "disable vouchers", sent.value.batch)
-    raise web.HTTPSeeOther("/admin/vouchers")
+        return await _page(request, who, errors={"batch": _("Choose a batch of the list.")})
+    batch = sent.value.batch
+    _none, refused = await attempt(vouchers_of(request).disable_batch(batch))
+    if refused:
+        return await _page(request, who, errors={"batch": refused})
+    await web_of(request).note(who, "disable vouchers", batch)
+    raise web.HTTPSeeOther(f"/admin/vouchers/{batch}")
+
+
+async def disable_code(request: web.Request, who: Who) -> web.StreamResponse:
+    """Call back one code that somebody tells; it is never written down."""
+    sent = await read_sent(request, DisableCodeForm)
+    if sent.value is None:
+        return await _page(request, who, errors=sent.errors)
+    _none, refused = await attempt(vouchers_of(request).disable_code(sent.value.lost))
+    if refused:
+        return await _page(request, who, typed=sent.typed, errors={"lost": refused})
+    await web_of(request).note(who, "disable voucher", "one code")
+    raise web.HTTPSeeOther("/admin/vouchers?off")
 
 
 async def redeem(request: web.Request, who: Who) -> web.StreamResponse:
@@ -147,35 +224,37 @@ async def redeem(request: web.Request, who: Who) -> web.StreamResponse:
     if form is None:
         return await _page(request, who, typed=sent.typed, errors=sent.errors)
     done, refused = await attempt(
-        _vouchers(request).redeem(form.account, form.code, key=form.key, actor=who.login)
+        vouchers_of(request).redeem(form.account, form.code, key=form.key, actor=who.login)
     )
     if done is None:
         return await _page(request, who, typed=sent.typed, errors={"code": refused})
     amount = f"{format_amount(done.amount)} {done.currency}"
     if not done.replayed:
         await web_of(request).note(who, "redeem voucher", form.account, after=amount)
-    balance = f"{format_amount(done.balance)} {done.currency}"
-    said = f"{amount} were added to {done.account}. The balance is {balance}."
+    said = _(
+        "%(amount)s were added to %(account)s. The balance is %(balance)s.",
+        amount=plain_money(done.amount, done.currency),
+        account=done.account,
+        balance=plain_money(done.balance, done.currency),
+    )
     return await _page(request, who, said=said)
 
 
 PAGES: Final = (
     Page(method="GET", path="/admin/vouchers", roles=OPERATORS, handler=show),
-    Page(
-        method="POST", path="/admin/vouchers", roles=OPERATORS, handler=generate, right=Right.MONEY
-    ),
-    Page(
-        method="POST",
-        path="/admin/vouchers/disable",
-        roles=OPERATORS,
-        handler=disable,
-        right=Right.MONEY,
-    ),
-    Page(
-        method="POST",
-        path="/admin/vouchers/redeem",
-        roles=OPERATORS,
-        handler=redeem,
-        right=Right.MONEY,
+    *(
+        Page(
+            method="POST",
+            path=f"/admin/vouchers{path}",
+            roles=OPERATORS,
+            handler=handler,
+            right=Right.MONEY,
+        )
+        for path, handler in (
+            ("", generate),
+            ("/disable", disable),
+            ("/codes/disable", disable_code),
+            ("/redeem", redeem),
+        )
     ),
 )

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from billing.domain.plans import Plan
 from billing.subscriptions import Subscriptions
+from billing.vouchers import Vouchers
 from ivr.web.api.gate import BASE
 from ivr.web.api.table import OPERATIONS
 from ivr.web.app import PAGES, make_web
@@ -62,6 +63,7 @@ class Foreign:
     live_id: str
     callback: str
     alarm: str
+    batch: str
 
     @property
     def fields(self) -> dict[str, str]:
@@ -73,6 +75,7 @@ class Foreign:
         path = re.sub(r"\{call_id:[^}]*\}\}?", self.live_id if live else self.call_id, path)
         path = re.sub(r"\{callback:[^}]*\}\}?", self.callback, path)
         path = re.sub(r"\{alarm:[^}]*\}\}?", self.alarm, path)
+        path = re.sub(r"\{batch:[^}]*\}\}?", self.batch, path)
         path = re.sub(r"\{file:[^}]*\}", "csv", path)
         path = re.sub(r"\{login:[^}]*\}\}?", "agnes", path)
         path = re.sub(r"\{kind:[^}]*\}", "message", path)
@@ -107,7 +110,11 @@ async def fill_site(site: Site) -> Foreign:
     callback = await site.callback()
     await site.login("agnes", Role.CLIENT, "acme")
     alarm = await site.alarm()
-    return Foreign(call_id=call_id, live_id=live_id, callback=callback, alarm=alarm)
+    vouchers = Vouchers(engine=site.desk.engine, clock=site.desk.clock, secret=b"v" * 32)
+    made = await vouchers.generate(amount=1, currency="USD", count=1, actor="olga")
+    return Foreign(
+        call_id=call_id, live_id=live_id, callback=callback, alarm=alarm, batch=made.batch.id
+    )
 
 
 def _roles_of(page: Page) -> frozenset[Role]:
