@@ -27,6 +27,7 @@ import billing.storage.payout_tables
 import billing.storage.plan_tables
 import billing.storage.report_tables
 import billing.storage.voucher_tables  # noqa: F401 - registers its tables
+import ivr.care_tables
 import ivr.operation_tables  # noqa: F401 - as above
 from billing.storage.tables import RowId, metadata
 
@@ -63,18 +64,6 @@ phones = Table(
     Column("account", Text, nullable=False),  # code of a caller's account
     Index("ix_phones_account", "account"),
     Index("ix_phones_search", "number", postgresql_ops={"number": "text_pattern_ops"}),
-)
-
-# What operators write down about an account.
-account_notes = Table(
-    "account_notes",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("account", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-    Index("ix_account_notes_account_id", "account", "id"),
 )
 
 pins = Table(

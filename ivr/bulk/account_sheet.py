@@ -17,6 +17,7 @@ COLUMNS: Final = (
     "account", "number", "mode", "currency", "credit_limit", "opening_balance", "phones", "pin",
     "language", "status",
 )  # fmt: skip
+NEEDED: Final = ("account",)
 # For people who look at the file; nothing of it is read.
 SHOWN: Final = ("balance", "spendable")
 EXPORTED: Final = (*COLUMNS, *SHOWN)

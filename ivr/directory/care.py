@@ -19,10 +19,11 @@ from billing.clock import Clock, microseconds_of
 from billing.errors import InvalidInput
 from billing.ids import new_id
 from billing.storage.engine import for_writing
+from ivr.care_tables import account_notes
 from ivr.directory.gate import unlock
 from ivr.directory.rules import LANGUAGES
 from ivr.directory.store import bump_stamp, lock_directory
-from ivr.tables import account_languages, account_notes, pin_failures, pins
+from ivr.tables import account_languages, pin_failures, pins
 
 PIN_DIGITS: Final = 6
 NOTE_MAX: Final = 1_000

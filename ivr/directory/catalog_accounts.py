@@ -32,7 +32,12 @@ class CatalogConflict(Exception):
 
 
 async def apply_accounts(
-    connection: AsyncConnection, catalog: Catalog, clock: Clock, applied: Applied
+    connection: AsyncConnection,
+    catalog: Catalog,
+    clock: Clock,
+    applied: Applied,
+    *,
+    actor: str = "catalog",
 ) -> None:
     """Open accounts that are new, with their opening balances, and change the others."""
     codes = [account.code for account in catalog.accounts]
@@ -62,7 +67,8 @@ async def apply_accounts(
         new={"kind": "caller", "created_us": created_us},
         only=_IS_CALLER,
     )
-    await _post_openings(connection, catalog, clock, [code for code in codes if code not in before])
+    new = [code for code in codes if code not in before]
+    await _post_openings(connection, catalog, clock, new, actor)
 
 
 async def _refuse_taken_numbers(
@@ -124,7 +130,7 @@ async def _refuse_conflicts(
 
 
 async def _post_openings(
-    connection: AsyncConnection, catalog: Catalog, clock: Clock, new: Iterable[str]
+    connection: AsyncConnection, catalog: Catalog, clock: Clock, new: Iterable[str], actor: str
 ) -> None:
     """Opening balances have a key of their own: posted once, whatever happens."""
     codes = frozenset(new)
@@ -139,7 +145,7 @@ async def _post_openings(
             ),
             at_us=microseconds_of(clock.now()),
             memo="opening balance",
-            actor="catalog",
+            actor=actor,
         )
         for account in catalog.accounts
         if account.opening_balance and account.code in codes

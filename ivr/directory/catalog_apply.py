@@ -51,13 +51,14 @@ async def apply(
     clock: Clock,
     pin_key: bytes,
     along: Along | None = None,
+    last: Callable[[Applied], None] | None = None,
     actor: str = "catalog",
 ) -> Applied:
     """Bring the database to what the catalog says.
 
     An opening balance is posted with its account, once; later it changes nothing. `along` runs
-    first in the same transaction, while nobody else changes the directory: what it raises leaves
-    all as it was.
+    first in the same transaction, while nobody else changes the directory, and `last` at its end:
+    what they raise leaves all as it was.
 
     Raises:
         CatalogConflict: an account exists with another mode or currency, owes more than its new
@@ -96,6 +97,8 @@ async def apply(
             await apply_languages(connection, catalog.accounts, applied)
             if applied.created or applied.changed or along is not None:
                 await bump_stamp(connection)
+            if last is not None:
+                last(applied)
     finally:
         await connection.close()
     await pay_bonuses(engine, bonuses, clock, actor=actor)

@@ -34,7 +34,7 @@ from ivr.directory.mistakes import CatalogInvalid
 from ivr.directory.model import ACCOUNT_NUMBER, NUMBER, PIN, Client, Did
 from ivr.directory.queues import Queue, read_queues
 from ivr.directory.rules import LANGUAGES
-from ivr.directory.yaml_reader import Node, read
+from ivr.directory.yaml_reader import Node, read, read_text
 
 ROOT: Final = frozenset({"currency", "tariffs", "clients", "accounts", "plans"})
 
@@ -82,7 +82,20 @@ def load_catalog(path: Path) -> Catalog:
         CatalogInvalid: with all its mistakes.
 
     """
-    root = read(path)
+    return _catalog(read(path))
+
+
+def load_catalog_text(text: str, name: str) -> Catalog:
+    """Read and check a catalog that came from elsewhere than a file.
+
+    Raises:
+        CatalogInvalid: with all its mistakes.
+
+    """
+    return _catalog(read_text(text, name=name))
+
+
+def _catalog(root: Node) -> Catalog:
     fields = root.map(ROOT)
     money = fields["currency"].need().read(currency, "USD")
     tariffs: dict[str, tuple[Tariff | None, PlannedTariff | None]] = {}

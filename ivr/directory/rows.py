@@ -23,6 +23,8 @@ class Applied:
     created: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: int = 0
+    # What, before and after, of all that is created or changed.
+    details: list[tuple[str, object, object]] = field(default_factory=list)
 
     def note(self, what: str, *, before: object, after: object) -> None:
         """Sort one thing into its list; `before` is None for what is new."""
@@ -32,6 +34,8 @@ class Applied:
             self.changed.append(what)
         else:
             self.unchanged += 1
+        if before is None or before != after:
+            self.details.append((what, before, after))
 
 
 async def stored(

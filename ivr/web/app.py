@@ -26,6 +26,8 @@ from ivr.web.admin import (
     clients,
     dashboard,
     health,
+    import_jobs,
+    imports,
     invoices,
     limits,
     parties,
@@ -95,6 +97,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *limit_pages.PAGES,
     *webhook_pages.PAGES,
     *call.PAGES,
+    *imports.PAGES,
     *vouchers.PAGES,
     *voucher_batch.PAGES,
     *tariffs.PAGES,
@@ -130,6 +133,7 @@ def make_web(deps: WebDeps) -> web.Application:
     )
     app[WEB] = Web(deps)
     app.on_response_prepare.append(add_headers)
+    app.cleanup_ctx.append(import_jobs.imports)
     add_health(app)
     public.add_public(app)
     login_pin.add_pin_login(app)

@@ -64,6 +64,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             ("/admin/vouchers", "Vouchers"),
             ("/admin/plans", "Plans"),
             ("/admin/invoices", "Invoices"),
+            ("/admin/import", "Import"),
         ),
         _group(
             "Lines",
