@@ -34,7 +34,7 @@ async def list_accounts(ask: Ask) -> Answer:
     items, more = found[: ask.query.limit], len(found) > ask.query.limit
     return Answer(
         model=models.Accounts(
-            items=tuple(_account(account) for account in items),
+            items=tuple(account_model(account) for account in items),
             next=write_cursor(items[-1].code) if more else None,
         )
     )
@@ -44,7 +44,7 @@ async def show_account(ask: Ask) -> Answer:
     """Show one account."""
     async with ask.web.reading() as connection:
         account = await queries.find_account(connection, ask.who.scope, ask.named("account"))
-    return Answer(model=_account(account))
+    return Answer(model=account_model(account))
 
 
 async def add_account(ask: Ask) -> Answer:
@@ -71,7 +71,7 @@ async def add_account(ask: Ask) -> Answer:
         )
     await ask.web.note(ask.who, "open account", account.code, after=account.mode)
     return Answer(
-        model=_account(account), headers=(("Location", f"/api/v1/accounts/{account.code}"),)
+        model=account_model(account), headers=(("Location", f"/api/v1/accounts/{account.code}"),)
     )
 
 
@@ -140,7 +140,8 @@ def _line(line: reports.StatementLine) -> models.StatementLine:
     )
 
 
-def _account(account: Account) -> models.Account:
+def account_model(account: Account) -> models.Account:
+    """Write an account as the API tells it."""
     return models.Account(
         account=account.code,
         number=account.number,

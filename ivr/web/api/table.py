@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ivr.web.api import accounts, calls, live, operations, reports, usage
+from ivr.web.api import account_care, accounts, calls, live, operations, reports, usage
 from ivr.web.api.gate import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -15,6 +15,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *live.OPERATIONS,
     *operations.OPERATIONS,
     *accounts.OPERATIONS,
+    *account_care.OPERATIONS,
     *usage.OPERATIONS,
     *reports.OPERATIONS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from billing.clock import microseconds_of
@@ -10,7 +11,8 @@ from billing.domain.usage import UsageAnswer, UsageEvent
 from billing.errors import UnknownSubscription
 from billing.money import format_amount
 from billing.reports import Span
-from billing.subscriptions import Subscriptions
+from billing.storage.plan_rows import Subscription
+from billing.subscriptions import Left, Subscriptions
 from billing.usage import Metering
 from ivr.calls.history import moment
 from ivr.web.api import usage_models as models
@@ -124,27 +126,30 @@ async def show_subscription(ask: Ask) -> Answer:
         raise NotYours from None
     if ask.who.role is Role.CALLER and found.account != ask.who.scope.subject:
         raise NotYours
-    return Answer(
-        model=models.SubscriptionView(
-            id=found.id,
-            account=found.account,
-            plan=found.plan.name,
-            version=found.version,
-            state=found.state,  # type: ignore[arg-type]  # the table knows no other
-            cycle_start=moment(found.cycle_start_us) or "",
-            cycle_end=moment(found.cycle_end_us) or "",
-            ends=found.ends,
-            allowances=tuple(
-                models.Allowance(
-                    meter=each.bucket.meter,
-                    bucket=each.bucket.name,
-                    granted=_units(each.bucket.granted, each.bucket.meter),
-                    remaining=_units(each.units, each.bucket.meter),
-                    expires_at=moment(each.bucket.expires_us),
-                )
-                for each in left
-            ),
-        )
+    return Answer(model=subscription_view(found, left))
+
+
+def subscription_view(found: Subscription, left: Sequence[Left]) -> models.SubscriptionView:
+    """Write a subscription and what it still has as the API tells it."""
+    return models.SubscriptionView(
+        id=found.id,
+        account=found.account,
+        plan=found.plan.name,
+        version=found.version,
+        state=found.state,  # type: ignore[arg-type]  # the table knows no other
+        cycle_start=moment(found.cycle_start_us) or "",
+        cycle_end=moment(found.cycle_end_us) or "",
+        ends=found.ends,
+        allowances=tuple(
+            models.Allowance(
+                meter=each.bucket.meter,
+                bucket=each.bucket.name,
+                granted=_units(each.bucket.granted, each.bucket.meter),
+                remaining=_units(each.units, each.bucket.meter),
+                expires_at=moment(each.bucket.expires_us),
+            )
+            for each in left
+        ),
     )
 
 
