@@ -17,7 +17,7 @@ FILE = """account,mode,currency,opening_balance,phones
 carol,prepaid,USD,20,15551230009
 caesar,prepaid,USD,,
 bad name,prepaid,USD,,
-dora,prepaid,XXX,,
+dora,prepaid,QQQ,,
 """
 
 
