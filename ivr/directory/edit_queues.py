@@ -27,7 +27,7 @@ from ivr.directory.edits import (
 from ivr.directory.limits import limits_document, read_limits
 from ivr.directory.mistakes import CatalogInvalid
 from ivr.directory.model import Directory
-from ivr.directory.own_lines import beyond_in_queue
+from ivr.directory.own_lines import beyond_in_queue, strange_name
 from ivr.directory.queues import Queue, pin_name, queues_document, read_queues
 from ivr.directory.rows import Row, stored, write
 from ivr.directory.yaml_reader import Node
@@ -91,7 +91,11 @@ async def save_queue(
 
     async def settled(connection: AsyncConnection, newest: Directory) -> None:
         found = newest.queues.get(name)
-        if (found and found.client != client) or editor.client not in {None, client}:
+        foreign = found is not None and found.client != client
+        if editor.client and (found is None or foreign):
+            # The same words whether somebody else has such a queue or nobody.
+            refuse_problems(strange_name(name, client))
+        if foreign or editor.client not in {None, client}:
             raise EditRefused(reason=f"the name {name} cannot be used")
         refuse_stale(f"the queue {name}", expected, queue_of(found))
         if editor.client is not None:

@@ -90,8 +90,6 @@ def beyond_in_queue(
     limits = client.rules.limits
     if _frame(before) != _frame(after) and not limits.allows("queues"):
         yield "strategy", "your provider has not opened queues for you to change"
-    if before is None and not after.name.startswith(own_queue_prefix(client.code)):
-        yield "name", f"a queue of yours begins with {own_queue_prefix(client.code)}"
     if (before.agents if before else ()) != after.agents and not limits.allows("agents"):
         yield "agents", "your provider has not opened agents for you to change"
     known = {agent.destination for agent in before.agents} if before else set()
@@ -103,6 +101,12 @@ def beyond_in_queue(
         if destination not in known:
             for reason in unreachable(destination, client, directory):
                 yield place, reason
+
+
+def strange_name(name: str, client: str) -> Iterator[Problem]:
+    """Refuse a name for a new queue that is not one of the client's."""
+    if not name.startswith(own_queue_prefix(client)):
+        yield "name", f"a queue of yours begins with {own_queue_prefix(client)}"
 
 
 def choices_of_tariffs(client: Client, directory: Directory) -> list[str]:

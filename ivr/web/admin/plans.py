@@ -66,7 +66,7 @@ def _plans(plans: Sequence[PlanVersion], live: Sequence[Subscription]) -> Grid:
         titles=("Plan", "Version", "A month", "Included", "Subscribers"),
         rows=tuple(
             (
-                grid.text(one.plan.name),
+                grid.text(one.plan.name, link=f"/admin/plan-prices/{one.plan.name}"),
                 grid.text(str(one.version)),
                 grid.money(one.plan.price, one.plan.currency),
                 grid.text(", ".join(f"{m.included // m.one:,} {m.unit}" for m in one.plan.meters)),

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from ivr.web.api import account_care, accounts, calls, live, operations, reports, usage
+from ivr.web.api import (
+    account_care,
+    accounts,
+    calls,
+    lines,
+    live,
+    operations,
+    prices,
+    reports,
+    usage,
+)
 from ivr.web.api.gate import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -18,4 +28,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *account_care.OPERATIONS,
     *usage.OPERATIONS,
     *reports.OPERATIONS,
+    *lines.OPERATIONS,
+    *prices.OPERATIONS,
 )

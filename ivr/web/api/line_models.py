@@ -1,0 +1,127 @@
+"""What the API reads and writes of lines, topics, queues and prices: the notation, as JSON.
+
+`notation` is what the catalog writes (README, "Catalog"), values as strings. `version` names the
+state that it was made from; "" is what is not there yet.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ivr.web.api.models import Moment, Output, PageQuery
+from ivr.web.fields import Input, OptionalCode, OptionalLine
+
+Notation = Annotated[
+    dict[str, Any],  # Any: what the notation's readers read, and name the mistakes of
+    Field(description="As in the catalog.", examples=[{"name": "Billing"}]),
+]
+Version = Annotated[
+    str,
+    Field(
+        pattern=r"^(?:[0-9a-f]{16})?$",
+        description="Of what it was made from; empty for what is new.",
+    ),
+]
+
+
+class LinesQuery(PageQuery):
+    """Which lines, queues or tariffs."""
+
+    client: OptionalCode = None
+
+
+class Edit(Input):
+    """A change of something."""
+
+    notation: Notation
+    version: Version
+
+
+class LineEdit(Edit):
+    """A change of a DID, or a new one, which needs its client."""
+
+    client: OptionalCode = None
+
+
+class TariffEdit(Edit):
+    """A new version of a tariff; `in_force_from` plans it, `currency` is that of a new tariff."""
+
+    currency: OptionalLine = None
+    in_force_from: OptionalLine = Field(None, examples=["2027-01-01T00:00+01:00"])
+
+
+class Retirement(Input):
+    """The wish to retire a DID."""
+
+    version: Version
+
+
+class LineView(Output):
+    """A DID."""
+
+    number: str
+    client: str
+    open: bool
+    version: Version
+    notation: Notation
+
+
+class Lines(Output):
+    """A page of DIDs by number."""
+
+    items: tuple[LineView, ...]
+    next: str | None
+
+
+class Retired(Output):
+    """A DID that takes no calls any more."""
+
+    number: str
+    retired: bool = True
+
+
+class TopicView(Output):
+    """A topic; `version` is that of its line."""
+
+    number: str
+    digit: int
+    open: bool
+    version: Version
+    notation: Notation
+
+
+class QueueView(Output):
+    """A queue with its agents; PINs are never shown."""
+
+    name: str
+    client: str
+    version: Version
+    notation: Notation
+
+
+class Queues(Output):
+    """A page of queues by name."""
+
+    items: tuple[QueueView, ...]
+    next: str | None
+
+
+class TariffView(Output):
+    """A tariff in force, and what is planned."""
+
+    name: str
+    number: int = Field(description="The number of the version in force.")
+    currency: str
+    version: Version
+    notation: Notation
+    planned_from: Moment | None
+    planned: Notation | None
+
+
+class Tariffs(Output):
+    """A page of tariffs by name."""
+
+    items: tuple[TariffView, ...]
+    next: str | None
