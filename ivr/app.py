@@ -13,28 +13,25 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.charging import Charging
 from billing.clock import Clock, SystemClock
 from billing.documents import Issuer
 from billing.ids import new_id
-from billing.journal import Journal
-from billing.storage.engine import create
-from billing.storage.writer import GroupWriter
-from billing.wallet import Wallet
 from ivr import secrets
 from ivr.agi.server import AgiServer
+from ivr.ami.board import QueueBoard
 from ivr.ami.cel import CelFile
 from ivr.ami.link import AmiLink
 from ivr.ami.queues import QUEUES_FILE, QueueKeeper
 from ivr.ami.switch import AmiSwitch
+from ivr.books import Books, open_books, pin_key, voucher_key
 from ivr.calls.call import Call
 from ivr.calls.callbacks import Callbacks
 from ivr.calls.closing import Closing
 from ivr.calls.consultations import Consultations
 from ivr.calls.control import Control
 from ivr.calls.draining import drain
+from ivr.calls.listening import Listenings
 from ivr.calls.mailbox import Mailbox
 from ivr.calls.meter import Meter
 from ivr.calls.notices import Notice
@@ -43,7 +40,6 @@ from ivr.calls.registry import Registry
 from ivr.calls.stalls import StallWatch
 from ivr.calls.store import CallStore
 from ivr.calls.tally import Tally
-from ivr.directory.cache import DirectoryCache
 from ivr.directory.fees import charge_for_ever
 from ivr.directory.own_prompts import PromptFiles
 from ivr.directory.people import People
@@ -74,18 +70,9 @@ FLOWS: Final = {
     "wish": wish,
 }
 
+__all__ = ["Books", "Lines", "Service", "drain", "pin_key", "running", "voucher_key"]
+
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
-    """The side that knows money: the database and everything that moves it."""
-
-    engine: AsyncEngine
-    writer: GroupWriter
-    charging: Charging
-    wallet: Wallet
-    directory: DirectoryCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +83,7 @@ class Lines:
     registry: Registry
     desk: Desk
     meter: Meter
+    listenings: Listenings
     jobs: dict[str, Job]
 
 
@@ -125,7 +113,7 @@ async def running(
     clock = clock or SystemClock()
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        books = await _books(stack, settings, clock)
+        books = await open_books(stack, settings, clock)
         lines = _lines(books, settings, clock, heard)
         await lines.desk.tally.read(books.engine)
         watched = _watched(books, lines, settings, clock)
@@ -165,26 +153,6 @@ async def running(
         await drain(lines.registry, settings.drain_seconds)
 
 
-async def _books(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Books:
-    engine = create(settings.url)
-    stack.push_async_callback(engine.dispose)
-    writer = await stack.enter_async_context(GroupWriter(engine))
-    directory = DirectoryCache(engine, clock)
-    await directory.load()
-    return Books(
-        engine=engine,
-        writer=writer,
-        charging=Charging(
-            writer=writer,
-            engine=engine,
-            clock=clock,
-            journal=Journal(settings.state_dir / "journal"),
-        ),
-        wallet=Wallet(writer=writer, engine=engine, clock=clock),
-        directory=directory,
-    )
-
-
 def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) -> Lines:
     link = ami_link(settings, clock)
     switch = AmiSwitch(link)
@@ -208,12 +176,14 @@ def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) 
         directory=books.directory.current,
     )
     meter = _meter(books, registry, switch, settings, clock, heard)
+    listenings = _listenings(books, registry, switch, settings, clock)
     jobs: dict[str, Job] = {
         "ami": link.run,
         "stalls": stalls.run,
         "meter": meter.run,
         "recovery": recovery.run,
         "callbacks": desk.callbacks.run,
+        "listenings": listenings.run,
     }
     if settings.shared_dir is not None:
         jobs["queues"] = QueueKeeper(
@@ -223,7 +193,9 @@ def _lines(books: Books, settings: Settings, clock: Clock, heard: Heard | None) 
         jobs["mailbox"] = desk.mailbox.run
     if prompts is not None:
         jobs["prompts"] = prompts.run
-    return Lines(link=link, registry=registry, desk=desk, meter=meter, jobs=jobs)
+    return Lines(
+        link=link, registry=registry, desk=desk, meter=meter, listenings=listenings, jobs=jobs
+    )
 
 
 def _desk(
@@ -256,6 +228,20 @@ def _desk(
         account_calls_max=settings.account_calls_max,
         has_queues=settings.shared_dir is not None,
         countries=frozenset(settings.outbound_countries if settings.outbound_gateway else ()),
+    )
+
+
+def _listenings(
+    books: Books, registry: Registry, switch: AmiSwitch, settings: Settings, clock: Clock
+) -> Listenings:
+    return Listenings(
+        registry=registry,
+        switch=switch,
+        writer=books.writer,
+        clock=clock,
+        directory=books.directory.current,
+        phones=dict(own.split("=", 1) for own in settings.listen_phones),
+        new_id=lambda: new_id(clock),
     )
 
 
@@ -359,6 +345,8 @@ def _web_deps(
         live=registry,
         control=Control(registry=registry, wallet=books.wallet),
         machine=machine,
+        queues=QueueBoard(lines.link),
+        listening=lines.listenings,
         clock=clock,
         pin_key=pin_key(settings),
         voucher_key=voucher_key(settings),
@@ -378,16 +366,6 @@ def _web_deps(
             "accepting calls": not registry.closed,
         },
     )
-
-
-def pin_key(settings: Settings) -> bytes:
-    """Return the key that PIN hashes need; it is never kept in the database."""
-    return bytes.fromhex(secrets.read_or_make(settings.state_dir / "pin.key"))
-
-
-def voucher_key(settings: Settings) -> bytes:
-    """Return the key that hashes of vouchers need; it is never kept in the database."""
-    return bytes.fromhex(secrets.read_or_make(settings.state_dir / "voucher.key"))
 
 
 def _router(desk: Desk, heard: Heard | None) -> Callable[[CallLeg, str], Awaitable[None]]:

@@ -17,9 +17,20 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 ENVIRONMENT_PREFIX = "TALKMETER_"
 SYSTEM_CONFIG = Path("/etc/talkmeter/talkmeter.toml")
 SECRET_BYTES_MAX = 4096
-LISTS = frozenset({"agi_peers", "outbound_countries", "require_second_factor", "web_proxies"})
+LISTS = frozenset(
+    {
+        "agi_peers",
+        "listen_phones",
+        "outbound_countries",
+        "require_second_factor",
+        "web_proxies",
+    }
+)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+ListenPhone = Annotated[
+    str, Field(pattern=r"^[^=]{1,64}=sip:[A-Za-z0-9_.-]{1,64}@[A-Za-z0-9.:-]{1,128}$")
+]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
@@ -70,6 +81,8 @@ class Settings(BaseModel):
     # Who carries calls to phones, host or host:port, and the countries (ISO 3166) they may go to.
     outbound_gateway: Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]{1,128}(:\d{1,5})?)?$")] = ""
     outbound_countries: tuple[Country, ...] = ()
+    # Own phones of logins that may listen to talks: login=sip:user@host:port.
+    listen_phones: tuple[ListenPhone, ...] = ()
     account_calls_max: Annotated[int, Field(ge=1, le=1_000)] = 3
     slice_seconds: Annotated[int, Field(ge=5, le=300)] = 15
     renew_seconds: Annotated[int, Field(ge=2, le=120)] = 7

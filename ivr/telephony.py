@@ -184,6 +184,7 @@ class AgentAnswered:
     channel: str
     agent_channel: str
     at_us: int
+    agent_uniqueid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,6 +307,13 @@ class Switch(Protocol):
         """
         ...
 
+    async def listen(self, destination: str, channel: str, listening: str) -> None:
+        """Ring a phone that hears both parties of a talk and is heard by neither.
+
+        The phone's channel has the id `listening` in events, and ends with the talk at the latest.
+        """
+        ...
+
     async def is_free(self, member: str) -> bool:
         """Tell whether an agent of a queue talks to nobody."""
         ...
@@ -313,6 +321,32 @@ class Switch(Protocol):
     async def channels(self) -> ChannelList:
         """List the live channels. An incomplete list raises; it is never an empty answer."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCaller:
+    """Somebody who waits in a queue."""
+
+    uniqueid: str
+    position: int
+    waits_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueAgent:
+    """An agent of a queue: free, ringing, talking, wrap_up, paused or unreachable."""
+
+    member: str
+    state: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueNow:
+    """A queue at this moment."""
+
+    callers: tuple[QueueCaller, ...]
+    agents: tuple[QueueAgent, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from ivr.directory.rules import ClientRules
 from ivr.directory.store import bump_stamp, lock_directory
 from ivr.machine import AsteriskFacts, MachineFacts
 from ivr.tables import api_tokens, callbacks, calls, client_rules, dids, queues, recordings, topics
+from ivr.telephony import QueueNow, SwitchUnavailable
 from ivr.web.app import make_web
 from ivr.web.passwords import hash_password
 from ivr.web.rights import all_of, write_rights
@@ -124,6 +125,41 @@ class MachineOnPaper:
         return self.facts
 
 
+class QueuesOnPaper:
+    """Queues as tests write them; `down` is a switch that does not answer."""
+
+    def __init__(self) -> None:
+        self.now: dict[str, QueueNow] = {}
+        self.down = False
+
+    async def read(self, now: float) -> dict[str, QueueNow]:
+        if self.down:
+            raise SwitchUnavailable("no link")
+        return self.now
+
+
+@dataclass
+class ListeningOnPaper:
+    """Everybody has one phone of its own."""
+
+    live: LiveCallsOnPaper
+    heard: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def phones(self, login: str, client: str) -> dict[str, str]:
+        return {"own": f"sip:{login}@127.0.0.1:5090"}
+
+    async def listen(self, call_id: str, *, login: str, phone: str, reason: str) -> str | None:
+        for call in self.live.calls:
+            if call.id == call_id:
+                if not call.listen_told:
+                    raise InvalidInput(reason="the caller was not told that anybody may listen")
+                if phone != "own":
+                    raise InvalidInput(reason="choose one of the phones that may ring")
+                self.heard.append((call_id, login, reason))
+                return NO_CALL
+        return None
+
+
 SOUND = b"RIFF" + bytes(40) + b"\x01\x02" * 8_000
 
 
@@ -135,6 +171,8 @@ class Site:
     live: LiveCallsOnPaper
     control: ControlOnPaper
     machine: MachineOnPaper
+    queues: QueuesOnPaper
+    listening: ListeningOnPaper
     deps: WebDeps
     directory: DirectoryCache
     ready: dict[str, bool] = field(default_factory=lambda: {"switch": True})
@@ -337,6 +375,21 @@ class Site:
         async with self.desk.engine.begin() as connection:
             await connection.execute(insert(client_rules), row)
 
+    async def queue(
+        self, name: str, *, agents: Sequence[str] = ("anna",), client: str = "acme"
+    ) -> None:
+        """Let a client have a queue."""
+        people = tuple(
+            Agent(code=code, destination=Destination.parse(f"sip:{code}@127.0.0.1:5090"))
+            for code in agents
+        )
+        body = Queue(name=name, client=client, agents=people).to_json()
+        async with self.desk.engine.begin() as connection:
+            await lock_directory(connection)
+            await connection.execute(insert(queues), {"name": name, "client": client, "body": body})
+            await bump_stamp(connection)
+        await self.directory.load()
+
     async def alarm(self, client: str = "acme") -> str:
         """Let there be an alarm about a client."""
         found = Finding(kind="revenue", subject=f"{client}:USD", client=client, facts={
@@ -367,6 +420,7 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
         await directory.load()
         live = LiveCallsOnPaper()
         control, machine = ControlOnPaper(live), MachineOnPaper()
+        queues, listening = QueuesOnPaper(), ListeningOnPaper(live)
         ready = {"switch": True}
         mailbox = Mailbox(engine, folder / "recordings", desk.clock)
         mailbox.open()
@@ -378,6 +432,8 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
             live=live,
             control=control,
             machine=machine,
+            queues=queues,
+            listening=listening,
             mailbox=mailbox,
             clock=desk.clock,
             pin_key=b"p" * 32,
@@ -387,8 +443,8 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
             ready=lambda: ready,
         )
         site = Site(
-            desk=desk, live=live, control=control, machine=machine, deps=deps, directory=directory,
-            ready=ready,
+            desk=desk, live=live, control=control, machine=machine, queues=queues,
+            listening=listening, deps=deps, directory=directory, ready=ready,
         )  # fmt: skip
         await site.login("olga", Role.OPERATOR)
         for client in DIDS:

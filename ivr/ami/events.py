@@ -27,6 +27,7 @@ KEY_HEADERS: Final = frozenset(
         "Uniqueid",
         "Linkedid",
         "DestChannel",
+        "DestUniqueid",
         "DialStatus",
         "BridgeUniqueid",
         "BridgeNumChannels",
@@ -113,6 +114,7 @@ def _build(values: dict[str, str], *, at_us: int, received: float) -> SwitchEven
                 channel=values.get("Channel", ""),
                 agent_channel=values["DestChannel"],
                 at_us=at_us,
+                agent_uniqueid=values.get("DestUniqueid", ""),
             )
         case "Hangup":
             return ChannelHungUp(

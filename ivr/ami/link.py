@@ -46,6 +46,9 @@ EVENTS_PER_TURN: Final = 500
 # Of events that are not believed, each so-many-th is logged.
 DISBELIEF_LOGGED: Final = 1_000
 VERSION_MAX: Final = 60
+# Rows of a list that name their action in their last line, as only app_queue does.
+NAMED_LAST: Final = frozenset({"QueueParams", "QueueMember", "QueueEntry"})
+LAST: Final = -1
 
 log = structlog.get_logger()
 
@@ -310,8 +313,9 @@ class AmiLink(Manager):  # type: ignore[misc]  # panoramisk has no types
     def _receive(self, headers: Headers) -> None:
         """Take one message; an answer names its action before any value that is not ours."""
         self._heard_at = self._clock.monotonic()
-        if len(headers) > 1 and headers[1][0] == "ActionID":
-            pending = self._pending.get(headers[1][1])
+        place = LAST if headers and headers[0][1] in NAMED_LAST else 1
+        if len(headers) > 1 and headers[place][0] == "ActionID":
+            pending = self._pending.get(headers[place][1])
             if pending is not None:
                 pending.add(headers)
             return

@@ -22,6 +22,8 @@ STATE: Final = "Custom:tm-"
 GONE: Final = "no such channel"
 LIMIT_SECONDS_MIN: Final = 0.1  # zero is refused
 PROMPTS_MAX: Final = 20
+LISTEN_RING_SECONDS: Final = 30
+LISTEN_SECONDS_MAX: Final = 4 * 3600
 # A name that begins with a slash would be a regular expression to Hangup.
 _CHANNEL = re.compile(r"[A-Za-z][A-Za-z0-9./@:;_+-]{0,119}", re.ASCII)
 _PROMPT = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
@@ -98,6 +100,26 @@ class AmiSwitch:
                 "Timeout": str(ring_seconds * 1000),
                 "CallerID": caller_id,
                 "Variable": f"TALKMETER_CALLBACK={callback},TALKMETER_MEMBER={member}",
+                "Async": "true",
+            }
+        )
+
+    async def listen(self, destination: str, channel: str, listening: str) -> None:
+        """Originate a call to a phone and let it spy: `q` says nothing first, `E` ends with it.
+
+        Without `w` and `W` nothing that is said there reaches anybody.
+        """
+        if not (_CHANNEL.fullmatch(channel) and _CALLBACK.fullmatch(listening)):
+            raise SwitchUnavailable("a name that cannot be sent")
+        await self._link.request(
+            {
+                "Action": "Originate",
+                "Channel": dial_target(destination),
+                "Application": "ChanSpy",
+                "Data": f"{channel},qE",
+                "ChannelId": listening,
+                "Timeout": str(LISTEN_RING_SECONDS * 1000),
+                "Variable": f"TIMEOUT(absolute)={LISTEN_SECONDS_MAX}",
                 "Async": "true",
             }
         )

@@ -55,6 +55,7 @@ class CallSnapshot:
     cost: Micros
     currency: str
     granted_seconds: int
+    uniqueid: str = ""
     destination: str = ""
     waited_seconds: float = 0.0
     held: Micros = 0
@@ -323,6 +324,7 @@ class Call:
             cost=table.cost(charged) if table and charged else 0,
             currency=self.terms.currency if self.terms else "",
             granted_seconds=self.granted.seconds,
+            uniqueid=self.facts.uniqueid,
             destination=self.destination,
             waited_seconds=self.waited_seconds,
             held=table.cost(self.granted.seconds - min(self.granted.seconds, covered))

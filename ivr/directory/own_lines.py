@@ -151,7 +151,7 @@ def _fixed(did: Did) -> tuple[object, ...]:
         did.number, did.client, did.kind, did.monthly_fee, did.timezone, did.tariff, did.access,
         rules.maximum_talk_seconds, rules.calls_max, rules.spend_limit, rules.confirm_price,
         rules.ask_rating, rules.languages, rules.carrier, rules.announced, rules.daily_limit,
-        rules.transfers, rules.record_days, rules.retired,
+        rules.transfers, rules.record_days, rules.listen, rules.retired,
     )  # fmt: skip
 
 

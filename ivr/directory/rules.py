@@ -70,6 +70,8 @@ class LineRules:
     transfers: bool = False
     # Talks are recorded, which is announced, and kept for so many days.
     record_days: int | None = None
+    # Operators and the client may listen to talks, which is announced.
+    listen: bool = False
     # Closed for good: no call comes in, no monthly fee; calls of before keep their line.
     retired: bool = False
 
@@ -151,6 +153,7 @@ LINE_FIELDS: Final = frozenset(
         "announced",
         "transfers",
         "record",
+        "listen",
         "retired",
     }
 )
@@ -178,6 +181,7 @@ def read_line_rules(nodes: Mapping[str, Node], access: Node) -> LineRules:
         announced=nodes["announced"].text() or None,
         transfers=nodes["transfers"].read(truth, default=False),
         record_days=nodes["record"].read(_days, None),
+        listen=nodes["listen"].read(truth, default=False),
         retired=nodes["retired"].read(truth, default=False),
     )
 
@@ -217,6 +221,8 @@ def line_document(rules: LineRules) -> Document:
         document["languages"] = list(rules.languages)
     if rules.record_days is not None:
         document["record"] = f"{rules.record_days}d"
+    if rules.listen:
+        document["listen"] = True
     plain = ("confirm_price", "ask_rating", "carrier", "announced", "transfers", "retired")
     return document | {name: value for name in plain if (value := getattr(rules, name))}
 

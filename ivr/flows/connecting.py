@@ -102,6 +102,9 @@ async def hold(
 async def connect(leg: CallLeg, call: Call, did: Did, topic: Topic, desk: Desk) -> EndReason:
     """Ring until somebody talks; returns why the talk ended, or what came instead of one."""
     await _record(leg, call, did, desk)
+    if did.rules.listen and not call.listen_told:
+        await leg.play(Prompt.LISTENED)
+        call.listen_told = True
     manner = await _manner(call, did, topic, desk)
     result = await _ring(leg, call, topic.destination, manner, desk)
     if result is not DialResult.TALKED and (other := _overflow(topic.destination, desk)):

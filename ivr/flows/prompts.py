@@ -59,6 +59,7 @@ class Prompt(StrEnum):
     CALLBACK_AGENT = "callback-agent"
     CALLED_BACK = "called-back"
     RECORDED = "recorded"
+    LISTENED = "listened"
     TRANSFERRED = "transferred"
     DAILY_LIMIT = "daily-limit"
     AGENT_NUMBER = "agent-number"

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from ivr.web import desk_pages, live_pages, login_pin, prompt_pages, public
+from ivr.web import board, desk_pages, live_pages, login_pin, prompt_pages, public, pulse
 from ivr.web.account.pages import PAGES as ACCOUNT_PAGES
 from ivr.web.admin import (
     account,
@@ -83,6 +83,8 @@ PAGES: Final[tuple[Page, ...]] = (
     *account_new.PAGES,
     *account.PAGES,
     *live_pages.PAGES,
+    *board.PAGES,
+    *pulse.PAGES,
     *account_identity.PAGES,
     *account_terms.PAGES,
     *account_plan.PAGES,

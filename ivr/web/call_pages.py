@@ -24,10 +24,12 @@ from ivr.web.fields import (
 from ivr.web.guard import render
 from ivr.web.lists import first_link, next_link, read_filter
 from ivr.web.live import LiveCall
+from ivr.web.moments import moments
 from ivr.web.pictures import TIMELINE_WIDTH, Stretch, timeline
 from ivr.web.queries.calls import CallDetail, CallFilter, CallItem, find_call, list_calls
 from ivr.web.queries.desk import sounds_of
-from ivr.web.scope import Scope, Who
+from ivr.web.queries.listenings import listenings_of
+from ivr.web.scope import Role, Scope, Who
 from ivr.web.state import web_of
 
 CALL_PATH: Final = "{call_id:[0-9a-f-]{36}}"
@@ -115,6 +117,9 @@ async def detail_page(
     async with running.reading() as connection:
         detail = await find_call(connection, who.scope, request.match_info["call_id"])
         sounds = await sounds_of(connection, who.scope, detail.item.id)
+        listeners = await listenings_of(connection, who.scope, detail.item.id)
+    stretches = _stretches(detail, now_us=running.now_us())
+    explanation = explain(detail)
     refunds = Refunds(engine=running.deps.engine, clock=running.deps.clock)
     given = await refunds.of_session(detail.item.id)
     return render(
@@ -124,11 +129,15 @@ async def detail_page(
         {
             "call": detail.item,
             "detail": detail,
-            "explanation": explain(detail),
+            "explanation": explanation,
             "parties": parties(detail) if who.scope.sees_split else (),
-            "stretches": _stretches(detail, now_us=web_of(request).now_us()),
+            "stretches": stretches,
             "width": TIMELINE_WIDTH,
             "sounds": sounds,
+            "listeners": listeners,
+            "moments": moments(
+                detail, stretches, explanation, sees_operators=who.role is not Role.CALLER
+            ),
             "refunds": given,
             "left": (detail.item.cost or 0) - sum(one.amount for one in given),
             "form": form,

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from billing.money import Micros
 from ivr.machine import MachineFacts
+from ivr.telephony import QueueNow
 
 
 class LiveCall(Protocol):
@@ -75,6 +76,11 @@ class LiveCall(Protocol):
     @property
     def granted_seconds(self) -> int:
         """Talk that money is held for."""
+        ...
+
+    @property
+    def uniqueid(self) -> str:
+        """The switch's own name of the call."""
         ...
 
     @property
@@ -208,4 +214,35 @@ class MachineView(Protocol):
 
     async def look(self) -> MachineFacts:
         """Read everything that is known without the database."""
+        ...
+
+
+class Queues(Protocol):
+    """What the queues are doing."""
+
+    async def read(self, now: float) -> Mapping[str, QueueNow]:
+        """Read all queues by name; `now` is in seconds since 1970.
+
+        Raises:
+            SwitchUnavailable: nobody answered.
+
+        """
+        ...
+
+
+class Listening(Protocol):
+    """Listening to talks of this process."""
+
+    def phones(self, login: str, client: str) -> Mapping[str, str]:
+        """Name the phones that may ring for a login, and what each dials."""
+        ...
+
+    async def listen(self, call_id: str, *, login: str, phone: str, reason: str) -> str | None:
+        """Let one of these phones ring and hear a talk; None when the call is not live here.
+
+        Raises:
+            BillingError: it may not be heard, or not by this phone.
+            SwitchUnavailable: the switch did not answer.
+
+        """
         ...

@@ -78,6 +78,13 @@ class ExtendForm(PageInput):
     key: FormKey
 
 
+class ListenForm(PageInput):
+    """Listening to a talk."""
+
+    phone: Annotated[Line, Field(max_length=80)]
+    why: Annotated[Line, Field(min_length=1)]
+
+
 async def show(request: web.Request, who: Who) -> web.Response:
     """Show the list."""
     return render(request, "live.html", who, _list(request, who))
@@ -103,7 +110,10 @@ async def _one_page(
     call = _find(request, who)
     if call is None:
         raise web.HTTPSeeOther(await _record(request, who))
+    phones = web_of(request).deps.listening.phones(who.login, call.client)
     values = {
+        "phones": phones,
+        "listens": "listens" in request.query,
         "view": view(call),
         "typed": typed,
         "errors": errors,
@@ -159,6 +169,27 @@ async def extend(request: web.Request, who: Who) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{who.home}/live/{call_id}")
 
 
+async def listen(request: web.Request, who: Who) -> web.StreamResponse:
+    """Let a phone ring that hears the talk; what allowed it and who did it is written down."""
+    call = _find(request, who)
+    if call is None:
+        raise Refusal("not_found", _("This call is over already."))
+    sent = await read_sent(request, ListenForm)
+    form = sent.value
+    if form is None:
+        return await _one_page(request, who, typed=sent.typed, errors=sent.errors)
+    running = web_of(request)
+    done, refused = await attempt(
+        running.deps.listening.listen(call.id, login=who.login, phone=form.phone, reason=form.why)
+    )
+    if refused:
+        return await _one_page(request, who, typed=sent.typed, errors={"phone": refused})
+    if done is None:
+        raise Refusal("not_found", _("This call is over already."))
+    await running.note(who, "listen to call", call.id, after=f"{form.phone}: {form.why}")
+    raise web.HTTPSeeOther(f"{who.home}/live/{call.id}?listens=1")
+
+
 def _pages(role: Role, home: str) -> tuple[Page, ...]:
     roles = OPERATORS if role is Role.OPERATOR else CLIENTS
     one = f"{home}/live/{CALL_PATH}"
@@ -167,6 +198,7 @@ def _pages(role: Role, home: str) -> tuple[Page, ...]:
         Page(method="GET", path=f"{home}/live/rows", roles=roles, handler=rows),
         Page(method="GET", path=one, roles=roles, handler=show_one),
         Page(method="GET", path=f"{one}/now", roles=roles, handler=now),
+        Page(method="POST", path=f"{one}/listen", roles=roles, handler=listen, right=Right.CALLS),
     )
 
 

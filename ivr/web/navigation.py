@@ -55,6 +55,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             "",
             ("/admin", "Overview"),
             ("/admin/live", "Live calls"),
+            ("/admin/board", "Queues"),
             ("/admin/calls", "Calls"),
             ("/admin/desk", "Desk"),
         ),
@@ -94,7 +95,9 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
         _group(
             "",
             ("/portal", "Revenue"),
+            ("/portal/today", "Today"),
             ("/portal/live", "Live calls"),
+            ("/portal/board", "Queues"),
             ("/portal/calls", "Calls"),
             ("/portal/desk", "Desk"),
             ("/portal/payouts", "Payouts"),

@@ -115,12 +115,34 @@ def bars_by_name(
     )
 
 
+def bars_by_minute(rows: Sequence[tuple[str, Mapping[str, int]]], *, kinds: Sequence[str]) -> Chart:
+    """Draw one bar of counts for each minute; `rows` say its time of day."""
+    groups = [
+        _Group(
+            title=name,
+            label=name,
+            amounts={kind: amounts.get(kind, 0) * MICROS_PER_UNIT for kind in kinds},
+        )
+        for name, amounts in rows
+    ]
+    return _draw(
+        groups,
+        kinds=kinds,
+        write=lambda amount: str(amount // MICROS_PER_UNIT),
+        top_min=GRID_LINES * MICROS_PER_UNIT,
+    )
+
+
 def _draw(
-    groups: Sequence[_Group], *, kinds: Sequence[str], write: Callable[[Micros], str]
+    groups: Sequence[_Group],
+    *,
+    kinds: Sequence[str],
+    write: Callable[[Micros], str],
+    top_min: Micros = 0,
 ) -> Chart:
     highest = max((sum(group.amounts.values()) for group in groups), default=0)
-    top = round_up(highest)
-    grid = _grid(top)
+    top = max(round_up(highest), top_min)
+    grid = _grid(top, whole=bool(top_min))
     left = LABEL_CHARACTER * (1 + max(len(line.label) for line in grid))
     step = (CHART_WIDTH - left) / max(1, len(groups))
     every = -(-len(groups) // LABELS_MAX)
@@ -167,12 +189,13 @@ def _stack(amounts: Mapping[str, Micros], kinds: Sequence[str], top: Micros) -> 
     return tuple(segments)
 
 
-def _grid(top: Micros) -> tuple[GridLine, ...]:
+def _grid(top: Micros, *, whole: bool) -> tuple[GridLine, ...]:
     plot = PLOT_BOTTOM - PLOT_TOP
     lines = []
     for number in range(GRID_LINES + 1):
         amount = top * number // GRID_LINES
-        label = format_amount(amount, decimals_min=0 if top >= 10 * MICROS_PER_UNIT else 2)
+        decimals = 0 if whole or top >= 10 * MICROS_PER_UNIT else 2
+        label = format_amount(amount, decimals_min=decimals)
         lines.append(GridLine(y=PLOT_BOTTOM - plot * number / GRID_LINES, label=label))
     return tuple(lines)
 

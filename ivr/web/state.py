@@ -25,12 +25,13 @@ from ivr.directory.model import Directory
 from ivr.tables import audit_log
 from ivr.web.factor.store import Factors
 from ivr.web.limits import Limiter
-from ivr.web.live import LiveCalls, LiveControl, MachineView
+from ivr.web.live import Listening, LiveCalls, LiveControl, MachineView, Queues
 from ivr.web.login_tries import LoginTries
 from ivr.web.passwords import PasswordChecks
 from ivr.web.pin_sessions import PinSessions
 from ivr.web.scope import Role, Scope, Who
 from ivr.web.sessions import Sessions
+from ivr.web.shared import Shared
 from ivr.web.templating import Templates
 
 # Calls read from the same pool of connections: pages never take it all.
@@ -56,6 +57,8 @@ class WebDeps:
     live: LiveCalls
     control: LiveControl
     machine: MachineView
+    queues: Queues
+    listening: Listening
     clock: Clock
     pin_key: bytes
     voucher_key: bytes
@@ -87,6 +90,7 @@ class Web:
         self.logins = LoginTries(engine=deps.engine, clock=deps.clock)
         self.factors = Factors(engine=deps.engine, clock=deps.clock, key=deps.web_key)
         self.bearers = Limiter(deps.clock)
+        self.shared = Shared(deps.clock)
         self.pins = PinGate(
             deps.engine,
             deps.clock,

@@ -167,6 +167,11 @@ def clock_time(at_us: int) -> str:
     return f"{at:%H:%M:%S}{_symbols(viewer().locale)[0]}{at.microsecond // 1000:03d}"
 
 
+def clock_minute(at_us: int) -> str:
+    """Write the time of day to the minute, in the visitor's zone."""
+    return f"{moment_of(at_us).astimezone(viewer().zone):%H:%M}"
+
+
 def duration(seconds: float | None) -> str:
     """Write whole seconds as 0:42, 12:05 or 1:02:03."""
     if seconds is None:

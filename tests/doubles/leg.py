@@ -31,6 +31,7 @@ class ScriptedSwitch:
         self.boot = "boot-1"
         self.limits: list[tuple[str, float]] = []
         self.hung_up: list[str] = []
+        self.listened: list[tuple[str, str, str]] = []
         self.whispered: list[tuple[str, tuple[str, ...]]] = []
         self._handlers: list[Callable[[SwitchEvent], None]] = []
 
@@ -62,6 +63,9 @@ class ScriptedSwitch:
 
     async def consult(self, channel: str, uniqueid: str) -> None:
         raise NotImplementedError
+
+    async def listen(self, destination: str, channel: str, listening: str) -> None:
+        self.listened.append((destination, channel, listening))
 
     async def is_free(self, member: str) -> bool:
         return True

@@ -50,6 +50,7 @@ TWO_TONGUES_DID = "18005550600"
 DESK_DID = "18005550700"
 AGENTS_DID = "18005550800"
 DAILY_DID = "18005550900"
+LISTEN_DID = "18005551000"
 ALICE = "15551230001"
 BOB = "15551230002"
 POOR = "15551230003"
@@ -107,6 +108,12 @@ clients:
       "18005550900":
         tariff: cent
         access: {{trust_caller_id: true, pin: optional, daily_limit: "0.08"}}
+        topics:
+          1: {{name: Billing, destination: "sip:agent@127.0.0.1:{agent_port}"}}
+      "18005551000":
+        tariff: cent
+        listen: true
+        access: {{trust_caller_id: true, pin: optional}}
         topics:
           1: {{name: Billing, destination: "sip:agent@127.0.0.1:{agent_port}"}}
       "18005550500":
@@ -391,6 +398,7 @@ async def line_under_test(
     phones: int = 0,
     log_level: str = "info",
     ami_port: int = 0,
+    listen_phones: str = "",
 ) -> AsyncIterator[Line]:
     """A fresh database and service on an Asterisk that goes on from test to test."""
     settings = _settings(folder, asterisk, database_url)
@@ -401,7 +409,8 @@ async def line_under_test(
         agent_port=agent_port,
         environment=os.environ
         | _environment(settings, asterisk, log_level, agent_port)
-        | ({"TALKMETER_AMI_PORT": str(ami_port)} if ami_port else {}),
+        | ({"TALKMETER_AMI_PORT": str(ami_port)} if ami_port else {})
+        | ({"TALKMETER_LISTEN_PHONES": listen_phones} if listen_phones else {}),
     )
     await line.start()
     try:

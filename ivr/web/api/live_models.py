@@ -28,6 +28,58 @@ class Extended(Output):
     currency: str
 
 
+class NewListening(Input):
+    """Listening to a talk whose caller was told; `phone` is `own`, or `agent:` and its code."""
+
+    phone: Annotated[Line, Field(max_length=80)]
+    reason: Annotated[Line, Field(min_length=1)]
+
+
+class ListeningAsked(Output):
+    """The phone rings; it is written down under this id."""
+
+    id: str
+    call_id: str
+
+
+class WaitingCaller(Output):
+    """Somebody who waits; `call_id` is null where it is not known here."""
+
+    position: int
+    waits_seconds: int
+    call_id: str | None
+
+
+class QueueAgent(Output):
+    """An agent: free, ringing, talking, wrap_up, paused, logged_out, or unreachable."""
+
+    code: str
+    state: str
+    calls: int
+
+
+class QueueNow(Output):
+    """A queue at this moment, and its day in UTC; the level is the share answered within 20 s."""
+
+    name: str
+    client: str
+    waiting: tuple[WaitingCaller, ...]
+    agents: tuple[QueueAgent, ...]
+    answered_today: int
+    abandoned_today: int
+    unanswered_today: int
+    average_wait_seconds: float | None
+    longest_wait_seconds: int
+    service_level_percent: float | None
+
+
+class Queues(Output):
+    """All queues that may be seen; `linked` is false while Asterisk does not answer."""
+
+    linked: bool
+    items: tuple[QueueNow, ...]
+
+
 class AlarmsQuery(PageQuery):
     """Which alarms."""
 

@@ -80,6 +80,8 @@ def steps_of(
     found = [step("greeting", _("Greeting"), [greeting])]
     if did.rules.record_days:
         found.append(step("recorded", _("Recording"), [Prompt.RECORDED]))
+    if did.rules.listen:
+        found.append(step("listened", _("Listening in"), [Prompt.LISTENED]))
     choices = choices_at(did, now)
     if choices:
         menu = offer(choices.values(), name_of)

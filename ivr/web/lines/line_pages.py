@@ -37,7 +37,7 @@ from ivr.web.queries.lines import calls_since, changes_of
 from ivr.web.scope import CLIENTS, OPERATORS, Right, Role, Who
 from ivr.web.state import web_of
 
-TICKS: Final = ("confirm_price", "ask_rating", "transfers")
+TICKS: Final = ("confirm_price", "ask_rating", "transfers", "listen")
 TEXTS: Final = (
     "kind", "monthly_fee", "timezone", "tariff", "maximum_talk", "calls_max", "carrier",
     "announced", "record",
