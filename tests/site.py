@@ -19,12 +19,11 @@ from billing.charging import SessionTerms
 from billing.clock import microseconds_of
 from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff
-from billing.errors import InvalidInput
 from billing.ids import new_id
 from billing.storage.tables import clients, metadata, tariff_versions
 from ivr.alarms.findings import Finding
 from ivr.alarms.store import keep
-from ivr.calls.call import CallSnapshot, Extension
+from ivr.calls.call import CallSnapshot
 from ivr.calls.mailbox import Mailbox
 from ivr.directory.cache import DirectoryCache
 from ivr.directory.destinations import Destination
@@ -33,9 +32,7 @@ from ivr.directory.own_prompts import OwnPrompt, save_prompt
 from ivr.directory.queues import Agent, Queue
 from ivr.directory.rules import ClientRules
 from ivr.directory.store import bump_stamp, lock_directory
-from ivr.machine import AsteriskFacts, MachineFacts
 from ivr.tables import api_tokens, callbacks, calls, client_rules, dids, queues, recordings, topics
-from ivr.telephony import QueueNow, SwitchUnavailable
 from ivr.web.app import make_web
 from ivr.web.passwords import hash_password
 from ivr.web.rights import all_of, write_rights
@@ -44,6 +41,12 @@ from ivr.web.sessions import hash_token
 from ivr.web.state import WebDeps
 from ivr.web.users import add_user
 from tests.books import STANDARD, Desk, open_desk
+from tests.doubles.operations import (
+    ControlOnPaper,
+    ListeningOnPaper,
+    MachineOnPaper,
+    QueuesOnPaper,
+)
 
 Browser: TypeAlias = TestClient[web.Request, web.Application]
 
@@ -71,93 +74,6 @@ class LiveCallsOnPaper:
             self.hung_up.append(call_id)
             self.calls = [call for call in self.calls if call.id != call_id]
         return found
-
-
-@dataclass
-class ControlOnPaper:
-    """Extends what is live on paper: each minute for 50 cents."""
-
-    live: LiveCallsOnPaper
-    extended: list[tuple[str, int, str]] = field(default_factory=list)
-
-    async def extend(
-        self, call_id: str, *, minutes: int, key: str, actor: str, reason: str
-    ) -> Extension | None:
-        for number, call in enumerate(self.live.calls):
-            if call.id == call_id:
-                if call.ends_after_seconds is None:
-                    raise InvalidInput(reason="nothing limits this call")
-                self.extended.append((call_id, minutes, reason))
-                target = call.ends_after_seconds + 60 * minutes
-                self.live.calls[number] = replace(
-                    call, ends_after_seconds=target,
-                    extended_minutes=call.extended_minutes + minutes,
-                )  # fmt: skip
-                return Extension(
-                    call_id=call_id, minutes=minutes, target_seconds=target,
-                    amount=500_000 * minutes, currency=call.currency,
-                )  # fmt: skip
-        return None
-
-
-class MachineOnPaper:
-    """A machine that is well, as long as nobody says otherwise."""
-
-    def __init__(self) -> None:
-        self.facts = MachineFacts(
-            node="node-1", version="1.0",
-            asterisk=AsteriskFacts(
-                linked=True, boot="2026-11-20T09:00:00", version="22.10.1", channels=4,
-                heard_seconds=0.3, drift_seconds=0.01,
-            ),
-            live_calls=2, accepting=True, ledger_waiting=0, ledger_batches=10,
-            ledger_operations=25, ledger_last_size=2, ledger_last_seconds=0.004,
-            journal_waiting=0, journal_seconds=0, late_slices=0, directory_seconds=0.5,
-            jobs=(("meter", True), ("ami", True)), disk_percent=40, disk_free_bytes=10**10,
-            alarms_looked_us=None,
-        )  # fmt: skip
-        self.on: dict[tuple[str, str], int] = {}
-
-    def alarms_on(self) -> dict[tuple[str, str], int]:
-        return self.on
-
-    async def look(self) -> MachineFacts:
-        return self.facts
-
-
-class QueuesOnPaper:
-    """Queues as tests write them; `down` is a switch that does not answer."""
-
-    def __init__(self) -> None:
-        self.now: dict[str, QueueNow] = {}
-        self.down = False
-
-    async def read(self, now: float) -> dict[str, QueueNow]:
-        if self.down:
-            raise SwitchUnavailable("no link")
-        return self.now
-
-
-@dataclass
-class ListeningOnPaper:
-    """Everybody has one phone of its own."""
-
-    live: LiveCallsOnPaper
-    heard: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def phones(self, login: str, client: str) -> dict[str, str]:
-        return {"own": f"sip:{login}@127.0.0.1:5090"}
-
-    async def listen(self, call_id: str, *, login: str, phone: str, reason: str) -> str | None:
-        for call in self.live.calls:
-            if call.id == call_id:
-                if not call.listen_told:
-                    raise InvalidInput(reason="the caller was not told that anybody may listen")
-                if phone != "own":
-                    raise InvalidInput(reason="choose one of the phones that may ring")
-                self.heard.append((call_id, login, reason))
-                return NO_CALL
-        return None
 
 
 SOUND = b"RIFF" + bytes(40) + b"\x01\x02" * 8_000
@@ -375,7 +291,7 @@ class Site:
         async with self.desk.engine.begin() as connection:
             await connection.execute(insert(client_rules), row)
 
-    async def queue(
+    async def staffed_queue(
         self, name: str, *, agents: Sequence[str] = ("anna",), client: str = "acme"
     ) -> None:
         """Let a client have a queue."""

@@ -17,7 +17,7 @@ from ivr.tables import calls, pin_failures, webhook_deliveries
 HOUR_US: Final = 3_600 * MICROSECONDS
 DAY_US: Final = 24 * HOUR_US
 GROUPS_MAX: Final = 2_000
-ACCOUNTS_MAX: Final = 200
+ACCOUNTS_MAX: Final = 50
 USUAL_DAYS: Final = 30
 
 

@@ -26,6 +26,7 @@ from billing.journal import Journal
 from billing.money import parse_amount
 from billing.vouchers import Vouchers
 from billing.wallet import Wallet
+from ivr.cli.demo_operations import operations, picture
 from ivr.directory.own_prompts import OwnPrompt, save_prompt
 from ivr.sandbox.configure import LANGUAGE, PROMPTS
 from ivr.sounds import browser_sound, spoken
@@ -62,6 +63,7 @@ async def fill(service: Service) -> int:
             at = today - timedelta(days=day, hours=dice.randint(0, 9), minutes=dice.randint(0, 59))
             made += await _call(service, at, dice)
     await _invoices(service, today)
+    await operations(service, today - timedelta(days=LAST_DAY))
     return made + await _desk(service, today - timedelta(days=LAST_DAY, hours=1))
 
 
@@ -165,6 +167,7 @@ async def _call(service: Service, at: datetime, dice: random.Random) -> int:
         "started_us": started_us, "answered_us": begun_us if talks else None,
         "ended_us": begun_us + (talks + 3) * SECOND_US,
         "end_reason": "agent_hung_up" if talks else "no_agent",
+        "timeline": picture(started_us, waits=waits, talks=talks),
     }  # fmt: skip
     async with books.engine.begin() as connection:
         await connection.execute(insert(calls), row)

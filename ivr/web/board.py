@@ -21,7 +21,7 @@ from ivr.web.scope import CLIENTS, OPERATORS, Role, Scope, Who
 from ivr.web.state import Web, web_of
 
 NOW_SECONDS: Final = 1.0
-DAY_SECONDS: Final = 5.0
+DAY_SECONDS: Final = 15.0
 EMPTY: Final = QueueNow(callers=(), agents=())
 
 

@@ -114,7 +114,7 @@ async def queue_call(site: Site, *, waits: int, answered: bool, reason: str = "x
 
 async def test_the_board_tells_who_waits_who_answers_and_how_today_went(site_of_both: Site):
     site = site_of_both
-    await site.queue("network", agents=("anna", "bill"))
+    await site.staffed_queue("network", agents=("anna", "bill"))
     await queue_call(site, waits=10, answered=True)
     await queue_call(site, waits=50, answered=True)
     await queue_call(site, waits=30, answered=False, reason="caller_hung_up")
@@ -137,7 +137,7 @@ async def test_the_board_tells_who_waits_who_answers_and_how_today_went(site_of_
 
 
 async def test_clients_see_their_own_queues_only(site: Site):
-    await site.queue("network")
+    await site.staffed_queue("network")
     async with served(site) as server, browser(server, "globex") as globex:
         text = text_of(await (await globex.get("/portal/board")).text())
 
@@ -146,7 +146,7 @@ async def test_clients_see_their_own_queues_only(site: Site):
 
 
 async def test_a_board_without_asterisk_says_so_and_shows_the_rest(site: Site):
-    await site.queue("network")
+    await site.staffed_queue("network")
     site.queues.down = True
     async with served(site) as server, browser(server, "olga") as olga:
         text = text_of(await (await olga.get("/admin/board")).text())
@@ -156,7 +156,7 @@ async def test_a_board_without_asterisk_says_so_and_shows_the_rest(site: Site):
 
 
 async def test_somebody_who_waits_for_nobody_is_shown_loudly(site: Site):
-    await site.queue("network", agents=("anna",))
+    await site.staffed_queue("network", agents=("anna",))
     site.queues.now["network"] = QueueNow(
         callers=(QueueCaller(uniqueid="9.9", position=1, waits_seconds=5),),
         agents=(QueueAgent(member="acme.anna", state="paused", calls=0),),
@@ -168,7 +168,7 @@ async def test_somebody_who_waits_for_nobody_is_shown_loudly(site: Site):
 
 
 async def test_the_api_lists_queues_of_ones_own(site: Site):
-    await site.queue("network", agents=("anna",))
+    await site.staffed_queue("network", agents=("anna",))
     token = await site.token(Role.CLIENT, "acme")
     async with served(site) as server, browser(server) as client:
         answer = await client.get("/api/v1/queues", headers={"Authorization": f"Bearer {token}"})
