@@ -37,7 +37,10 @@ async def operations(service: Service, at: datetime) -> None:
     """Set limits, and let there be alarms that began at a moment."""
     engine, clock = service.books.engine, ManualClock(at)
     limits = FraudLimits(
-        calls_max=500, account_talk_seconds=6 * 3_600, account_spend=parse_amount("200")
+        calls_max=500,
+        caller_calls=30,
+        account_talk_seconds=6 * 3_600,
+        account_spend=parse_amount("200"),
     )
     await save_limits(engine, limits)
     await keep(engine, [TRIED], mine=(), clock=clock)

@@ -30,7 +30,7 @@ class FraudLimits:
     """
 
     calls_max: int | None = None
-    caller_calls: int | None = 30
+    caller_calls: int | None = None
     account_talk_seconds: int | None = None
     account_spend: Micros | None = None
     # Within an hour: calls from one number to one DID, and from numbers that begin alike.

@@ -56,7 +56,7 @@ async def test_an_operator_watches_extends_and_ends_a_call_and_takes_an_alarm(
 async def test_the_board_ticks_while_a_client_looks_on(page: Page, site: Site) -> None:
     await site.staffed_queue("network", agents=("anna",))
     await log_in(page, "acme")
-    await page.get_by_role("link", name="Queues").click()
+    await page.get_by_role("link", name="Queue board").click()
     await expect(page.get_by_text("Nobody waits.")).to_be_visible()
 
     site.queues.now["network"] = QueueNow(

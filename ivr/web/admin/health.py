@@ -20,7 +20,7 @@ from ivr.web.words import duration, size
 GOOD: Final = "good"
 WARN: Final = "warn"
 BAD: Final = "bad"
-PROBE_SECONDS: Final = 2.0
+PROBE_SECONDS: Final = 5.0
 SLOW_SECONDS: Final = 0.25
 BATCH_SECONDS: Final = 0.5
 QUEUE_LONG: Final = 500

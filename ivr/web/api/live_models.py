@@ -31,8 +31,9 @@ class Extended(Output):
 class NewListening(Input):
     """Listening to a talk whose caller was told; `phone` is `own`, or `agent:` and its code."""
 
-    phone: Annotated[Line, Field(max_length=80)]
-    reason: Annotated[Line, Field(min_length=1)]
+    phone: Annotated[Line, Field(max_length=80)] = "own"
+    # Needed; whose call it is comes first.
+    reason: Line = ""
 
 
 class ListeningAsked(Output):

@@ -21,8 +21,8 @@ from ivr.web.api import (
 from ivr.web.api.gate import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
-    *calls.OPERATIONS,
     *live.OPERATIONS,
+    *calls.OPERATIONS,
     *operations.OPERATIONS,
     *accounts.OPERATIONS,
     *account_care.OPERATIONS,

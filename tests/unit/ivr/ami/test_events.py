@@ -77,7 +77,7 @@ def test_an_agent_answered_only_where_dial_says_answer() -> None:
     }
 
     assert found.pop("ANSWER") == AgentAnswered(
-        uniqueid="1.1", channel="a", agent_channel="b", at_us=AT_US
+        uniqueid="1.1", channel="a", agent_channel="b", at_us=AT_US, agent_uniqueid="1.2"
     )
     assert set(found.values()) == {None}
 
