@@ -377,4 +377,5 @@ audit_log = Table(
     Index("ix_audit_log_at_us", "at_us"),
     Index("ix_audit_log_actor", "actor", "id"),
     Index("ix_audit_log_company", "role", "company", "id"),
+    Index("ix_audit_log_subject", "subject", "id"),
 )

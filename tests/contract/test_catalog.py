@@ -171,7 +171,7 @@ async def test_what_a_file_does_not_name_stays(engine: AsyncEngine, tmp_path: Pa
     await bring(engine, tmp_path, "currency: USD\ntariffs: {new: {tiers: [{price: 1/min}]}}\n")
 
     found = await directory(engine)
-    assert set(found.tariffs) == {"standard", "hourly", "rising", "full", "new"}
+    assert set(found.tariffs) == {"acme.night", "standard", "hourly", "rising", "full", "new"}
     assert set(found.dids) == {"18005550100", "18005550200", "18005550300", "18005550400"}
 
 

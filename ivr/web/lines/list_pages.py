@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -129,6 +130,7 @@ def tariff_choices(lines: Directory) -> list[tuple[str, str]]:
     ]
 
 
+@lru_cache(maxsize=1)
 def zones() -> list[str]:
     """List the time zones that this machine knows, for a field that proposes them."""
     return sorted(name for name in available_timezones() if "/" in name or name == "UTC")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.directory.model import Directory
@@ -62,12 +62,21 @@ async def calls_since(connection: AsyncConnection, scope: Scope, since_us: int) 
 
 
 async def changes_of(connection: AsyncConnection, scope: Scope, subject: str) -> list[Changed]:
-    """List who changed something, newest first; the caller has shown that it may be seen."""
-    scope.client(None)
+    """List who changed something, newest first.
+
+    A client sees what its own logins did: who works for its provider is not its business, nor what
+    a number was before it was rented to it.
+    """
+    mine = scope.client(None)
+    own = (
+        true()
+        if scope.role is Role.OPERATOR
+        else (audit_log.c.role == Role.CLIENT.value) & (audit_log.c.company == mine)
+    )
     rows = await connection.execute(
         select(audit_log)
-        .where(audit_log.c.subject == subject)
-        .order_by(audit_log.c.at_us.desc(), audit_log.c.id.desc())
+        .where(audit_log.c.subject == subject, own)
+        .order_by(audit_log.c.id.desc())
         .limit(CHANGES_MAX)
     )
     return [

@@ -283,6 +283,24 @@ async def test_a_client_sends_callers_only_where_it_may(site: Site, server: Test
     assert "Your provider sets the prices of your topics." in dear_page
 
 
+async def test_a_client_sees_what_its_own_logins_changed_and_no_more(
+    site: Site, server: TestServer
+):
+    await allow(site)
+    async with browser(server, "olga") as client:
+        await send(client, ADMIN, f"{ADMIN}/order", {"down": "1"})
+    async with browser(server, "acme") as client:
+        await send(client, PORTAL, f"{PORTAL}/hours", {"mon_1_from": "08:00", "mon_1_to": "12:00"})
+        mine = text_of(await (await client.get(PORTAL)).text())
+    async with browser(server, "olga") as client:
+        all_of_it = text_of(await (await client.get(ADMIN)).text())
+
+    assert "acme change hours of line" in mine
+    assert "reorder topics" not in mine
+    assert "olga reorder topics" in all_of_it
+    assert "acme change hours of line" in all_of_it
+
+
 async def test_a_client_without_lines_is_told_who_has_them(site: Site, server: TestServer):
     async with browser(server, "globex") as client:
         page = text_of(await (await client.get("/portal/lines?q=nothing")).text())
