@@ -360,6 +360,7 @@ def _web_deps(
             details=settings.provider_details,
         ),
         proxies=frozenset(settings.web_proxies),
+        settings=settings,
         require_second_factor=frozenset(settings.require_second_factor),
         ready=lambda: {
             "asterisk": registry.link_up.is_set(),

@@ -139,6 +139,17 @@ def load(
         raise SettingsError("; ".join(lines)) from error
 
 
+def source(name: str, settings: Settings, environment: Mapping[str, str] | None = None) -> str:
+    """Tell where a setting comes from: a variable, a file or argument, or nowhere (its default)."""
+    environment = os.environ if environment is None else environment
+    variable = f"{ENVIRONMENT_PREFIX}{name.upper()}"
+    if name not in settings.model_fields_set:
+        return "default"
+    if f"{variable}_FILE" in environment:
+        return f"{variable}_FILE"
+    return variable if variable in environment else "talkmeter.toml or command line"
+
+
 def cache_home(environment: Mapping[str, str] | None = None) -> Path:
     """Return the folder for what this user can fetch again: XDG_CACHE_HOME, or ~/.cache."""
     environment = os.environ if environment is None else environment

@@ -137,7 +137,10 @@ class Site:
     ) -> str:
         held = all_of(role) if rights is None else rights
         token = f"token-of-{role}-{subject}-{len(held)}-" + "x" * 20
+        known = select(api_tokens.c.id).where(api_tokens.c.token_hash == hash_token(token))
         async with self.desk.engine.begin() as connection:
+            if await connection.scalar(known) is not None:
+                return token
             await connection.execute(
                 insert(api_tokens),
                 {

@@ -24,6 +24,7 @@ from ivr.web.admin import (
     client,
     client_edit,
     clients,
+    configuration,
     dashboard,
     health,
     import_jobs,
@@ -51,6 +52,7 @@ from ivr.web.lines import (
     tariff_editor,
     topic_pages,
 )
+from ivr.web.logins import audit_pages, key_pages
 from ivr.web.logins import changes as login_changes
 from ivr.web.logins import pages as login_pages
 from ivr.web.portal import calls as portal_calls
@@ -121,6 +123,9 @@ PAGES: Final[tuple[Page, ...]] = (
     *ACCOUNT_PAGES,
     *login_pages.PAGES,
     *login_changes.PAGES,
+    *key_pages.PAGES,
+    *audit_pages.PAGES,
+    *configuration.PAGES,
     *settings_first.PAGES,
     *settings_home.PAGES,
     *settings_password.PAGES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,7 @@ from urllib.parse import quote
 from aiohttp import web
 from multidict import MultiDict, MultiMapping
 
+from ivr.web.hidden import Needed, without_forms
 from ivr.web.language import adopt
 from ivr.web.pin_sessions import is_pin_token
 from ivr.web.problems import Refusal
@@ -31,6 +33,7 @@ FORM_FIELDS_MAX: Final = 120
 MULTIPART: Final = "multipart/form-data"
 
 FIRST_STEPS: Final = "/settings/first"
+NEEDED: Final = web.AppKey("needed", tuple[Needed, ...])
 WHO: Final = web.RequestKey("who", Who)
 UPLOAD: Final = web.RequestKey("upload", bool)
 FILES: Final = web.RequestKey("files", dict[str, bytes])
@@ -67,11 +70,16 @@ def add_pages(app: web.Application, pages: tuple[Page, ...]) -> None:
     shared: dict[tuple[str, str], list[Page]] = {}
     for page in pages:
         shared.setdefault((page.method, page.path), []).append(page)
+    needed: list[Needed] = []
     for (method, path), found in shared.items():
         if method == "GET":
             app.router.add_get(path, _guarded(tuple(found)))
-        else:
-            app.router.add_route(method, path, _guarded(tuple(found)))
+            continue
+        route = app.router.add_route(method, path, _guarded(tuple(found)))
+        info = route.resource.get_info() if route.resource else {}
+        address = info.get("pattern") or re.compile(re.escape(path))
+        needed += [Needed(address=address, right=each.right) for each in found if each.right]
+    app[NEEDED] = tuple(needed)
 
 
 def _guarded(pages: tuple[Page, ...]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -227,4 +235,7 @@ def render(
         "back": request.path_qs if request.method in SAFE_METHODS else who.home if who else "/",
     }
     text = web_of(request).templates.render(name, {**seen, **values})
+    if who is not None:
+        needed = request.config_dict[NEEDED]
+        text = without_forms(text, who, needed)
     return web.Response(text=text, content_type="text/html", status=status)

@@ -47,7 +47,12 @@ def _users(path: str, title: str) -> Link:
     return Link(path=path, title=title, right=Right.USERS)
 
 
-_PORTAL_ACCESS: Final = _group("Access", _users("/portal/users", "Logins"))
+_PORTAL_ACCESS: Final = _group(
+    "Access",
+    _users("/portal/users", "Logins"),
+    _users("/portal/keys", "API keys"),
+    _users("/portal/audit", "Audit log"),
+)
 
 MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
     Role.OPERATOR: (
@@ -89,7 +94,13 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             ("/admin/limits", "Limits"),
             ("/admin/health", "System health"),
         ),
-        _group("Access", _users("/admin/users", "Logins")),
+        _group(
+            "Access",
+            _users("/admin/users", "Logins"),
+            _users("/admin/keys", "API keys"),
+            _users("/admin/audit", "Audit log"),
+            _users("/admin/settings", "Settings"),
+        ),
     ),
     Role.CLIENT: (
         _group(

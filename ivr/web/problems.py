@@ -55,6 +55,7 @@ KNOWN: Final[Mapping[str, tuple[int, str]]] = {
     "usage_stopped": (409, "The plan does not allow it"),
     "unknown_user": (404, "There is no such user"),
     "user_change_refused": (409, "The login cannot be changed so"),
+    "key_refused": (409, "The key cannot be made so"),
     "user_exists": (409, "The user exists already"),
     "refused": (409, "Refused"),
     "insufficient_funds": (409, "There is not enough money"),

@@ -22,6 +22,7 @@ from billing.wallet import Wallet
 from ivr.calls.mailbox import Mailbox
 from ivr.directory.gate import PinGate
 from ivr.directory.model import Directory
+from ivr.settings import Settings
 from ivr.tables import audit_log
 from ivr.web.factor.store import Factors
 from ivr.web.limits import Limiter
@@ -75,6 +76,8 @@ class WebDeps:
     proxies: frozenset[str] = frozenset()
     # Roles whose logins must have a second factor.
     require_second_factor: frozenset[str] = frozenset()
+    # For people to read; None where the web runs without.
+    settings: Settings | None = None
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
@@ -91,6 +94,7 @@ class Web:
         self.factors = Factors(engine=deps.engine, clock=deps.clock, key=deps.web_key)
         self.bearers = Limiter(deps.clock)
         self.shared = Shared(deps.clock)
+        self.paces = Limiter(deps.clock)
         self.pins = PinGate(
             deps.engine,
             deps.clock,

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
@@ -24,6 +24,13 @@ from ivr.web.sessions import hash_token
 from ivr.web.users import check_subject
 
 CLI_TOKEN_FILE: Final = "cli.token"  # noqa: S105 - the name of a file
+# How stale `used_us` may get: not every request is worth a write.
+USED_SECONDS: Final = 60
+USED: Final = (
+    update(api_tokens)
+    .where(api_tokens.c.token_hash == bindparam("token"))
+    .values(used_us=bindparam("now_us"))
+)
 CLI_LOGIN: Final = "command line"
 NAME: Final = re.compile(r"[A-Za-z0-9_.@+-]{1,64}", re.ASCII)
 BEARER: Final = re.compile(r"[Bb]earer +([A-Za-z0-9._~+/=-]{16,200})", re.ASCII)
@@ -36,6 +43,8 @@ class Token:
     name: str
     scope: Scope
     rights: frozenset[Right]
+    hash: str
+    used_us: int
 
 
 def make_cli_token(state_dir: Path) -> str:
@@ -113,4 +122,6 @@ async def find_token(connection: AsyncConnection, token: str, *, now_us: int) ->
         name=row.name,
         scope=Scope(role=Role(row.role), subject=row.subject),
         rights=read_rights(row.rights),
+        hash=row.token_hash,
+        used_us=row.used_us or 0,
     )

@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 
+from billing.clock import MICROSECONDS
 from ivr.web.fields import Input
 from ivr.web.guard import read_query
 from ivr.web.limits import network
@@ -22,10 +23,12 @@ from ivr.web.rights import ALL
 from ivr.web.scope import Right, Role, Scope, Who
 from ivr.web.security import address_of
 from ivr.web.state import Web, web_of
-from ivr.web.tokens import CLI_LOGIN, bearer, find_token, is_cli
+from ivr.web.tokens import CLI_LOGIN, USED, USED_SECONDS, Token, bearer, find_token, is_cli
 
 BASE: Final = "/api/v1"
 BAD_TOKENS_MAX: Final = 100
+# Of one token in the window of `limits`, 15 minutes: some 16 a second without end.
+REQUESTS_MAX: Final = 15_000
 JSON: Final = "application/json"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 KEY: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
@@ -147,6 +150,7 @@ async def _identify(request: web.Request) -> Who:
                 "too_many_tries", "Wrong tokens only.", headers={"Retry-After": str(wait)}
             )
         raise _unauthenticated("The token is unknown, expired or revoked.")
+    await _pace(running, found)
     return Who(
         login=found.name,
         scope=running.scoped(found.scope),
@@ -155,6 +159,18 @@ async def _identify(request: web.Request) -> Who:
         session="",
         rights=found.rights,
     )
+
+
+async def _pace(running: Web, token: Token) -> None:
+    """Note that a token is used, once a minute at most; one that asks without end has to wait."""
+    wait = running.paces.take({token.hash: REQUESTS_MAX})
+    if wait:
+        raise Refusal(
+            "too_many_tries", "Too many requests of this token.", headers={"Retry-After": str(wait)}
+        )
+    now_us = running.now_us()
+    if now_us - token.used_us >= USED_SECONDS * MICROSECONDS:
+        await running.deps.writer.write(USED, {"token": token.hash, "now_us": now_us})
 
 
 def _unauthenticated(detail: str) -> Refusal:

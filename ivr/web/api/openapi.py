@@ -17,7 +17,7 @@ from ivr.web.problems import KNOWN
 Json = dict[str, Any]  # Any: a JSON document
 REF: Final = "#/components/schemas/{model}"
 PARAMETER: Final = re.compile(r"\{(\w+):((?:[^{}]|\{[^{}]*\})*)\}")
-ALWAYS: Final = ("not_authenticated", "forbidden", "unavailable")
+ALWAYS: Final = ("not_authenticated", "forbidden", "too_many_tries", "unavailable")
 GOOD: Final = {200: "Done.", 201: "Made.", 202: "Asked for."}
 PROBLEM: Final[Json] = {
     "type": "object",

@@ -11,6 +11,7 @@ from ivr.web.api import (
     account_care,
     accounts,
     calls,
+    keys,
     lines,
     live,
     operations,
@@ -30,4 +31,5 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *reports.OPERATIONS,
     *lines.OPERATIONS,
     *prices.OPERATIONS,
+    *keys.OPERATIONS,
 )

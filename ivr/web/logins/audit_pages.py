@@ -1,0 +1,131 @@
+"""The audit log: every change with who made it, from where, and what was before and after.
+
+Rows are only ever added; the database refuses to change or delete one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from billing.clock import microseconds_of, moment_of
+from ivr.spreadsheet import harmless
+from ivr.web.fields import (
+    PAGE_SIZE,
+    OptionalDay,
+    OptionalLine,
+    PageInput,
+    read_cursor,
+    write_cursor,
+)
+from ivr.web.guard import Page, read_query, render
+from ivr.web.lists import first_link, next_link, read_filter
+from ivr.web.problems import Refusal, messages
+from ivr.web.queries.audit import AuditFilter, AuditItem, list_audit
+from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, Right, Role, Who
+from ivr.web.state import web_of
+
+CSV_ROWS_MAX: Final = 50_000
+ID_MAX: Final = 1 << 62
+COLUMNS: Final = ("at", "who", "role", "company", "address", "action", "subject", "before", "after")
+
+
+class AuditForm(PageInput):
+    """The filter, both days included."""
+
+    who: OptionalLine = None
+    what: OptionalLine = None
+    subject: OptionalLine = None
+    first: OptionalDay = None
+    last: OptionalDay = None
+
+    def wanted(self) -> AuditFilter:
+        """Return the filter for the query."""
+        day = timedelta(days=1)
+        return AuditFilter(
+            actor=self.who,
+            action=self.what,
+            subject=self.subject,
+            from_us=_midnight(self.first) if self.first else None,
+            until_us=_midnight(self.last + day) if self.last else None,
+        )
+
+
+def _midnight(day: date) -> int:
+    return microseconds_of(datetime.combine(day, time(), tzinfo=UTC))
+
+
+async def show(request: web.Request, who: Who) -> web.Response:
+    """List changes, newest first."""
+    form = read_filter(request, AuditForm)
+    place = read_cursor(request.query.get("after", ""), int)
+    async with web_of(request).reading() as connection:
+        found = await list_audit(
+            connection,
+            who.scope,
+            form.value.wanted(),
+            after=place[0] if place else None,
+            limit=PAGE_SIZE + 1,
+        )
+    cursor = write_cursor(found[PAGE_SIZE - 1].id) if len(found) > PAGE_SIZE else None
+    values = {
+        "changes": found[:PAGE_SIZE],
+        "form": form,
+        "filtered": any(form.value.model_dump().values()),
+        "csv": f"{request.path}.csv?{request.query_string}",
+        "next": next_link(request, cursor),
+        "first": first_link(request),
+    }
+    return render(request, "logins/audit.html", who, values)
+
+
+async def download(request: web.Request, who: Who) -> web.Response:
+    """Answer the same rows as CSV."""
+    try:
+        form = AuditForm.model_validate(read_query(request))
+    except ValidationError as error:
+        fields = messages(error)
+        raise Refusal("invalid", " ".join(fields.values()), fields=fields) from None
+    async with web_of(request).reading() as connection:
+        found = await list_audit(connection, who.scope, form.wanted(), limit=CSV_ROWS_MAX)
+    return web.Response(
+        body=write_csv(found).encode(),
+        content_type="text/csv",
+        charset="utf-8",
+        headers={"Content-Disposition": 'attachment; filename="audit.csv"'},
+    )
+
+
+def write_csv(items: list[AuditItem]) -> str:
+    """Write rows for a spreadsheet; text that it would take for a formula begins with a quote."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for item in items:
+        cells = (item.actor, item.role, item.company, item.address, item.action, item.subject)
+        writer.writerow(
+            [
+                moment_of(item.at_us).isoformat(),
+                *(harmless(cell or "") for cell in (*cells, item.before, item.after)),
+            ]
+        )
+    return text.getvalue()
+
+
+def _pages(home: str, roles: frozenset[Role]) -> tuple[Page, ...]:
+    path, users = f"{home}/audit", Right.USERS
+    return (
+        Page(method="GET", path=path, roles=roles, handler=show, right=users),
+        Page(method="GET", path=f"{path}.csv", roles=roles, handler=download, right=users),
+    )
+
+
+PAGES: Final = (
+    *_pages("/admin", OPERATORS),
+    *_pages("/portal", CLIENTS | RESELLERS | REFERRERS),
+)
