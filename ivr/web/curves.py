@@ -81,7 +81,7 @@ def curve(
         grid=tuple(
             Mark(
                 at=_y(top * number // GRID_LINES, top),
-                label=format_amount(
+                label=plain_money(
                     top * number // GRID_LINES,
                     decimals_min=0 if top >= 10 * MICROS_PER_UNIT else 2,
                 ),

@@ -15,6 +15,7 @@ from ivr.web.call_pages import CALL_PATH
 from ivr.web.fields import Code, PageInput
 from ivr.web.forms import attempt, read_sent
 from ivr.web.guard import Page, render
+from ivr.web.language import gettext as _
 from ivr.web.problems import Refusal
 from ivr.web.queries.desk import (
     cancel_callback,
@@ -94,11 +95,11 @@ async def change_agent(request: web.Request, who: Who) -> web.StreamResponse:
     sent = await read_sent(request, AgentForm)
     form = sent.value
     if form is None:
-        return await _page(request, who, refused="The form was incomplete.", status=422)
+        return await _page(request, who, refused=_("The form was incomplete."), status=422)
     if who.scope.client(form.client) != form.client:
         raise Refusal("not_found", "There is no such agent.")
     running = web_of(request)
-    _, refused = await attempt(
+    _done, refused = await attempt(
         set_agent(
             running.deps.engine, form.client, form.agent, form.state, clock=running.deps.clock
         )

@@ -7,13 +7,23 @@ two should ever differ.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from billing.clock import moment_of
 from billing.domain.rating import Charge, RateTable, seconds_of
 from billing.domain.tariffs import Tariff, Tax
-from billing.money import Micros, format_amount
+from billing.money import Micros, Rounding
 from billing.storage.ledger import shares_from_json
+from ivr.web.language import gettext as _
 from ivr.web.queries.calls import CallDetail, Party
+from ivr.web.words import count, plain_money
+
+METHODS: Final = {
+    Rounding.UP: "up",
+    Rounding.DOWN: "down",
+    Rounding.HALF_UP: "half up",
+    Rounding.HALF_EVEN: "half even",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +85,7 @@ def lines_of(charge: Charge, tariff: Tariff) -> tuple[Line, ...]:
     """Name the summands of a cost; they add up to it."""
     lines = []
     if charge.setup_fee:
-        lines.append(_fee("Setup fee", charge.setup_fee))
+        lines.append(_fee(_("Setup fee"), charge.setup_fee))
     last = len(charge.lines) - 1
     position = 0
     for number, line in enumerate(charge.lines):
@@ -99,13 +109,18 @@ def lines_of(charge: Charge, tariff: Tariff) -> tuple[Line, ...]:
 
 def _tax(tax: Tax) -> str:
     whole, part = divmod(tax.basis_points, 100)
-    rate = f"{whole}.{part:02d}".rstrip("0").rstrip(".")
+    point = plain_money(0)[1]
+    rate = f"{whole}{point}{part:02d}".rstrip("0").rstrip(point)
     return f"{tax.name} {rate} %"
 
 
 def _label(first: int, last: int, *, free: bool) -> str:
-    seconds = f"Second {first:,} to {last:,}" if first < last else f"Second {last:,}"
-    return f"{seconds}, free of charge" if free else seconds
+    seconds = (
+        _("Second %(first)s to %(last)s", first=count(first), last=count(last))
+        if first < last
+        else _("Second %(last)s", last=count(last))
+    )
+    return _("%(seconds)s, free of charge", seconds=seconds) if free else seconds
 
 
 def _fee(label: str, amount: Micros) -> Line:
@@ -115,35 +130,52 @@ def _fee(label: str, amount: Micros) -> Line:
 def _adjustment(charge: Charge, tariff: Tariff) -> str:
     """Name what changed the sum; minimum and maximum hide the rounding inside them."""
     if tariff.minimum_cost and charge.cost == tariff.minimum_cost and charge.adjustment > 0:
-        return "Up to the minimum cost of a call"
+        return _("Up to the minimum cost of a call")
     if charge.cost == tariff.maximum_cost and charge.adjustment < 0:
-        return "Down to the maximum cost of a call"
+        return _("Down to the maximum cost of a call")
     rule = tariff.rounding
-    method = rule.method.value.replace("_", " ")
-    return f"Rounding ({method}, {rule.decimals} decimals, once at the end)"
+    return _(
+        "Rounding (%(method)s, %(decimals)s decimals, once at the end)",
+        method=_(METHODS[rule.method]),
+        decimals=rule.decimals,
+    )
 
 
 def _notes(charge: Charge, tariff: Tariff, *, begun: int, covered: int) -> list[str]:
     notes = []
     if covered:
-        notes.append(f"{covered:,} seconds were paid by a plan, and cost no money.")
+        notes.append(
+            _("%(seconds)s seconds were paid by a plan, and cost no money.", seconds=count(covered))
+        )
     if tariff.tax is not None and charge.tax_included:
-        notes.append(f"{_tax(tariff.tax)} is in the cost: {format_amount(charge.tax)}.")
+        notes.append(
+            _(
+                "%(tax)s is in the cost: %(amount)s.",
+                tax=_tax(tariff.tax),
+                amount=plain_money(charge.tax),
+            )
+        )
     if begun != charge.talk_seconds:
         notes.append(
-            f"Only {charge.talk_seconds:,} of {begun:,} begun seconds were held for, "
-            "and no more than that is ever charged."
+            _(
+                "Only %(held)s of %(begun)s begun seconds were held for, "
+                "and no more than that is ever charged.",
+                held=count(charge.talk_seconds),
+                begun=count(begun),
+            )
         )
     if charge.billed_seconds > charge.talk_seconds:
         steps = sorted({tier.increment_seconds for tier in tariff.tiers})
-        names = " and ".join(f"{step} s" for step in steps)
+        names = _(" and ").join(f"{step} s" for step in steps)
         notes.append(
-            f"Billed time is rounded up to whole increments ({names})"
-            + (
-                f" and to the minimum of {tariff.minimum_seconds} s."
-                if tariff.minimum_seconds
-                else "."
+            _(
+                "Billed time is rounded up to whole increments (%(steps)s) "
+                "and to the minimum of %(seconds)s s.",
+                steps=names,
+                seconds=tariff.minimum_seconds,
             )
+            if tariff.minimum_seconds
+            else _("Billed time is rounded up to whole increments (%(steps)s).", steps=names)
         )
     return notes
 

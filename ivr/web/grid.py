@@ -6,12 +6,13 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from billing.money import Micros, format_amount
 from ivr.spreadsheet import harmless
 
-Kind = Literal["text", "badge", "count", "money", "duration", "percent", "moment"]
+Kind = Literal["text", "badge", "count", "money", "duration", "percent", "moment", "word", "day"]
 NUMERIC = frozenset({"count", "money", "duration", "percent"})
 
 
@@ -64,6 +65,16 @@ class Grid:
 def text(value: str, *, link: str = "", small: str = "") -> Cell:
     """Words."""
     return Cell(kind="text", value=value, link=link, small=small)
+
+
+def word(value: str, *, small: str = "") -> Cell:
+    """Words of our own: pages say them in the visitor's language, files in English."""
+    return Cell(kind="word", value=value, small=small)
+
+
+def day(value: date) -> Cell:
+    """A day, written as the visitor writes it; in files as 2026-03-31."""
+    return Cell(kind="day", value=value.isoformat())
 
 
 def badge(value: str) -> Cell:

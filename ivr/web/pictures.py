@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from billing.money import MICROS_PER_UNIT, Micros, format_amount
+from billing.money import MICROS_PER_UNIT, Micros
+from ivr.web.language import gettext as _
+from ivr.web.language import mark
+from ivr.web.words import day, month, plain_money, short_day, word
 
 CHART_WIDTH: Final = 760
 CHART_HEIGHT: Final = 240
@@ -23,6 +26,7 @@ PLOT_BOTTOM: Final = 212
 LABELS_MAX: Final = 8
 NAME_MAX: Final = 13
 GRID_LINES: Final = 4
+UNITS: Final = ("calls", "min")
 DAILY_UP_TO: Final = 45
 WEEKLY_UP_TO: Final = 200
 TIMELINE_WIDTH: Final = 760
@@ -88,7 +92,7 @@ def chart(
     return _draw(
         _groups(days, kinds),
         kinds=kinds,
-        write=lambda amount: f"{format_amount(amount)} {currency}",
+        write=lambda amount: plain_money(amount, currency),
     )
 
 
@@ -111,7 +115,7 @@ def bars_by_name(
     return _draw(
         groups,
         kinds=kinds,
-        write=lambda amount: f"{format_amount(amount, decimals_min=decimals)} {unit}",
+        write=lambda amount: f"{plain_money(amount, decimals_min=decimals)} {_(unit)}",
     )
 
 
@@ -148,7 +152,7 @@ def _draw(
     every = -(-len(groups) // LABELS_MAX)
     bars = []
     for number, group in enumerate(groups):
-        facts = ", ".join(f"{kind} {write(group.amounts[kind])}" for kind in kinds)
+        facts = ", ".join(f"{word(kind)} {write(group.amounts[kind])}" for kind in kinds)
         bars.append(
             Bar(
                 x=round(left + number * step + step * 0.15, 2),
@@ -204,33 +208,42 @@ def _groups(days: Mapping[date, Mapping[str, Micros]], kinds: Sequence[str]) -> 
     """Group days so that bars stay wide enough to be seen."""
     wanted = sorted(days)
     groups: dict[date, dict[str, Micros]] = {}
-    for day in wanted:
-        sums = groups.setdefault(_start(day, len(wanted)), dict.fromkeys(kinds, 0))
+    for one in wanted:
+        sums = groups.setdefault(_start(one, len(wanted)), dict.fromkeys(kinds, 0))
         for kind in kinds:
-            sums[kind] += days[day].get(kind, 0)
-    name = "" if len(wanted) <= DAILY_UP_TO else "week of "
+            sums[kind] += days[one].get(kind, 0)
     if len(wanted) > WEEKLY_UP_TO:
         return [
-            _Group(title=f"{start:%B %Y}", label=f"{start:%b %Y}", amounts=sums)
+            _Group(title=month(start), label=month(start, short=True), amounts=sums)
             for start, sums in groups.items()
         ]
     return [
-        _Group(title=f"{name}{start:%-d %B %Y}", label=f"{start:%-d %b}", amounts=sums)
+        _Group(
+            title=day(start)
+            if len(wanted) <= DAILY_UP_TO
+            else _("week of %(day)s", day=day(start)),
+            label=short_day(start),
+            amounts=sums,
+        )
         for start, sums in groups.items()
     ]
 
 
-def _start(day: date, days: int) -> date:
+def _start(one: date, days: int) -> date:
     if days <= DAILY_UP_TO:
-        return day
+        return one
     if days <= WEEKLY_UP_TO:
-        return day - timedelta(days=day.weekday())
-    return day.replace(day=1)
+        return one - timedelta(days=one.weekday())
+    return one.replace(day=1)
 
 
 def _summary(groups: Sequence[_Group], kinds: Sequence[str], write: Callable[[Micros], str]) -> str:
-    totals = (f"{kind} {write(sum(group.amounts[kind] for group in groups))}" for kind in kinds)
-    return f"Bar chart of {len(groups)} bars. In all: {', '.join(totals)}."
+    sums = {kind: sum(group.amounts[kind] for group in groups) for kind in kinds}
+    return _(
+        "Bar chart of %(bars)s bars. In all: %(sums)s.",
+        bars=len(groups),
+        sums=", ".join(f"{word(kind)} {write(amount)}" for kind, amount in sums.items()),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,12 +264,12 @@ class Stretch:
 
 
 KINDS_OF_STATE: Final = {
-    "ringing": ("menu", "Greeting"),
-    "authenticated": ("menu", "Identified"),
-    "choosing": ("menu", "Choosing a topic"),
-    "quoted": ("menu", "Hearing the price"),
-    "waiting": ("wait", "Waiting for an agent"),
-    "talking": ("talk", "Talking"),
+    "ringing": ("menu", mark("Greeting")),
+    "authenticated": ("menu", mark("Identified")),
+    "choosing": ("menu", mark("Choosing a topic")),
+    "quoted": ("menu", mark("Hearing the price")),
+    "waiting": ("wait", mark("Waiting for an agent")),
+    "talking": ("talk", mark("Talking")),
 }
 
 
@@ -275,14 +288,15 @@ def timeline(
         marks = [*((at, state) for at, state in begun if at <= talk[0]), (talk[0], "talking")]
         ended_us = max(ended_us, talk[1])
     stretches: list[tuple[str, str, int, int]] = []
-    for (at, state), (until, _) in zip(marks, [*marks[1:], (ended_us, "ended")], strict=True):
+    for (at, state), (until, _next) in zip(marks, [*marks[1:], (ended_us, "ended")], strict=True):
         if state == "ended" or until <= at:
             continue
-        kind, label = KINDS_OF_STATE.get(state, ("rest", state))
+        kind, name = KINDS_OF_STATE.get(state, ("rest", state))
+        label = _(name)
         if talk is not None and state == "talking":
             stretches.append((kind, label, talk[0], talk[1]))
             if talk[1] < until:
-                stretches.append(("rest", "After the talk", talk[1], until))
+                stretches.append(("rest", _("After the talk"), talk[1], until))
         else:
             stretches.append((kind, label, at, until))
     return _lay_out([one for one in stretches if one[3] - one[2] >= STRETCH_US_MIN])

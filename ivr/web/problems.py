@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from billing.errors import BillingError
 from ivr.telephony import SwitchUnavailable
-from ivr.web.reasons import sentence_of
+from ivr.web.language import gettext as _
+from ivr.web.reasons import reason_of, sentence_of, whole
 from ivr.web.scope import NotYours
 
 KNOWN: Final[Mapping[str, tuple[int, str]]] = {
@@ -186,11 +187,11 @@ def messages(error: ValidationError) -> dict[str, str]:
 def _sentence(kind: str, message: str) -> str:
     match kind:
         case "missing" | "string_too_short":
-            return "Please fill this in."
+            return _("Please fill this in.")
         case "extra_forbidden":
-            return "There is no such field."
+            return _("There is no such field.")
         case "string_pattern_mismatch":
-            return "This has characters that are not allowed here."
+            return _("This has characters that are not allowed here.")
         case _:
             text = message.removeprefix("Value error, ").replace("Input should be", "write")
-            return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
+            return whole(reason_of(text))

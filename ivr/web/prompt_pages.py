@@ -107,7 +107,7 @@ def _places(request: web.Request, scope: Scope) -> list[Place]:
         for did in sorted(directory.dids.values(), key=lambda did: did.number)
         if (mine is None or did.client == mine) and not did.rules.retired
         for digit, title in [
-            (GREETING, "Greeting"),
+            (GREETING, _("Greeting")),
             *((topic.digit, f"{topic.digit} {topic.name}") for topic in did.topics),
         ]
     ]

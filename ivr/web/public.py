@@ -13,6 +13,7 @@ from ivr.web.agents import browser_name
 from ivr.web.factor.check import spend_code
 from ivr.web.factor.login import ask_for_code, code_page, drop_step, user_of_step
 from ivr.web.guard import Page, check_form, current_session, read_form, render
+from ivr.web.language import gettext as _
 from ivr.web.limits import device_cookie, network
 from ivr.web.problems import Refusal
 from ivr.web.reauth import PASSWORD_SENT_MAX, too_many, tries_of
@@ -102,7 +103,7 @@ async def log_in(request: web.Request) -> web.StreamResponse:
             request,
             next_page=next_page,
             login=login,
-            problem="Login and password do not match.",
+            problem=_("Login and password do not match."),
             status=403,
         )
     async with running.reading() as connection:
@@ -132,7 +133,7 @@ async def check_code(request: web.Request) -> web.StreamResponse:
     form = await read_form(request)
     next_page = form.get("next", "")
     if not await spend_code(request, user, form.get("code", "")):
-        problem = "This code is wrong, too old, or was used before."
+        problem = _("This code is wrong, too old, or was used before.")
         return code_page(request, user, next_page=next_page, problem=problem, status=403)
     return await _begin(request, running, user, next_page)
 

@@ -28,15 +28,26 @@ def sentence_of(error: BillingError) -> str:
 
 def reason_of(text: str) -> str:
     """Say a reason in the visitor's language; one that the catalog does not know stays as it is."""
-    if viewer().language == ENGLISH:
+    if viewer().language == ENGLISH or not text:
         return text
     plain = catalog(viewer().language).pgettext(REASON, text)
     if plain != text:
         return plain
+    if (plain := gettext(text)) != text:
+        return plain
     for pattern, template in _patterns(viewer().language):
         if match := pattern.fullmatch(text):
             return _HOLE.sub(lambda hole: match[int(hole[1])], template)
-    return text
+    return _inside(text)
+
+
+def _inside(text: str) -> str:
+    """Say the reason that somebody has made a whole sentence of already."""
+    reason = f"{text[:1].lower()}{text[1:-1]}"
+    if not text.endswith(".") or reason == text or reason.endswith("."):
+        return text
+    said = reason_of(reason)
+    return text if said == reason else whole(said)
 
 
 def whole(text: str) -> str:

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from billing.clock import MICROSECONDS
+from ivr.web.language import gettext as _
 from ivr.web.limits import buckets, known_device, network
 from ivr.web.problems import Refusal
 from ivr.web.scope import Who
@@ -32,7 +33,7 @@ def tries_of(request: web.Request, login: str) -> dict[str, int]:
 
 def too_many(seconds: int) -> str:
     """Say how long to wait."""
-    return f"Too many tries. Wait {-(-seconds // 60)} min, then try again."
+    return _("Too many tries. Wait %(minutes)s min, then try again.", minutes=-(-seconds // 60))
 
 
 async def wrong_password(request: web.Request, who: Who, password: str) -> str:
@@ -43,7 +44,7 @@ async def wrong_password(request: web.Request, who: Who, password: str) -> str:
 
     """
     if not password:
-        return "Please fill this in."
+        return _("Please fill this in.")
     running = web_of(request)
     keys = tries_of(request, who.login)
     if wait := await running.logins.take(keys):
@@ -54,7 +55,7 @@ async def wrong_password(request: web.Request, who: Who, password: str) -> str:
         user.password_hash, password
     ):
         log.warning("password refused", network=network(who.address))
-        return WRONG
+        return _(WRONG)
     await running.logins.give_back(keys)
     return ""
 

@@ -18,6 +18,7 @@ from billing.clock import moment_of
 from billing.domain.notation import format_percent
 from billing.money import MICROS_PER_UNIT, Micros, format_amount
 from ivr.web.language import ENGLISH, Viewer, gettext, viewer
+from ivr.web.reasons import reason_of
 from ivr.web.vocabulary import WORDS
 
 MINUTE: Final = 60
@@ -124,7 +125,7 @@ def plain_money(amount: Micros, currency: str = "", *, decimals_min: int = 2) ->
     whole, _, fraction = format_amount(abs(amount), decimals_min=decimals_min).partition(".")
     written = f"{MINUS if amount < 0 else ''}{count(int(whole))}"
     written += f"{point}{fraction}" if fraction else ""
-    return f"{written}{NO_BREAK}{currency}" if currency else written
+    return f"{written} {currency}" if currency else written
 
 
 def typed_amount(amount: Micros) -> str:
@@ -147,18 +148,29 @@ def moment(at_us: int | None) -> Markup:
     )
 
 
-def day(when: date | int | None) -> str:
+def day(when: date | int | str | None) -> str:
     """Write a day; of a moment it is the day on the visitor's calendar."""
-    if when is None:
-        return DASH
     whom = viewer()
-    of = when if isinstance(when, date) else moment_of(when).astimezone(whom.zone).date()
+    match when:
+        case None | "":
+            return DASH
+        case str():
+            of = date.fromisoformat(when)
+        case int():
+            of = moment_of(when).astimezone(whom.zone).date()
+        case _:
+            of = when
     return format_date(of, "medium", locale=whom.locale)
 
 
 def short_day(when: date) -> str:
     """Write a day without its year, as small as on the axis of a picture."""
     return format_skeleton("MMMd", when, locale=viewer().locale)
+
+
+def month(when: date, *, short: bool = False) -> str:
+    """Write a month with its year."""
+    return format_skeleton("yMMM" if short else "yMMMM", when, locale=viewer().locale)
 
 
 def clock_time(at_us: int) -> str:
@@ -272,6 +284,7 @@ FILTERS: Final = {
     "outcome": outcome,
     "percent": percent,
     "word": word,
+    "said": reason_of,
     "plain_amount": format_amount,
     "state": lambda text: _named(STATES, text),
     "kind": movement,

@@ -26,10 +26,12 @@ from ivr.web.fields import (
 from ivr.web.forms import FormKey, attempt, new_key, read_sent
 from ivr.web.grid import Grid
 from ivr.web.guard import Page, read_query, render
+from ivr.web.language import gettext as _
 from ivr.web.lists import first_link, next_link, read_filter
 from ivr.web.problems import Refusal
 from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import Web, web_of
+from ivr.web.words import word
 
 Number = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$")]
 
@@ -167,7 +169,7 @@ def _moves(invoice: Invoice) -> Grid:
     paid = [
         (
             grid.moment(one.at_us),
-            grid.text(one.kind.replace("_", " ").capitalize()),
+            grid.text(word(one.kind)),
             grid.money(one.amount, currency),
         )
         for one in invoice.allocations
@@ -175,7 +177,7 @@ def _moves(invoice: Invoice) -> Grid:
     noted = [
         (
             grid.moment(note.issued_us),
-            grid.text(f"Credit note {note.number}", small=note.reason),
+            grid.text(_("Credit note %(number)s", number=note.number), small=note.reason),
             grid.money(note.total, currency),
         )
         for note in invoice.credit_notes

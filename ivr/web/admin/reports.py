@@ -20,14 +20,16 @@ from ivr.web import grid
 from ivr.web.fields import PAGE_SIZE, read_cursor, write_cursor
 from ivr.web.grid import Cell, Grid
 from ivr.web.guard import Page, read_query, render
+from ivr.web.language import gettext as _
 from ivr.web.lists import first_link, next_link, read_filter
 from ivr.web.pictures import Chart, bars_by_name
 from ivr.web.portal.report import PARTIES, PeriodForm, periods
 from ivr.web.problems import Refusal, messages
+from ivr.web.reasons import reason_of
 from ivr.web.scope import OPERATORS, Who
 from ivr.web.sheets import KINDS, file_of
 from ivr.web.state import web_of
-from ivr.web.words import END_REASONS
+from ivr.web.words import END_REASONS, day
 
 ROWS_MAX: Final = 10_000
 READ_AT_ONCE: Final = 1_000
@@ -80,11 +82,11 @@ async def show(request: web.Request, who: Who) -> web.Response:
     if form.value.client:
         query += f"&client={form.value.client}"
     values = {
-        "title": REPORTS[form.value.by],
+        "title": _(REPORTS[form.value.by]),
         "answer": answer,
         "form": form,
         "span": span,
-        "reports": list(REPORTS.items()),
+        "reports": [(by, _(title)) for by, title in REPORTS.items()],
         "clients": sorted(running.deps.directory().clients),
         "client": form.value.client,
         "by": form.value.by,
@@ -171,15 +173,21 @@ async def _revenue(
         ),
         empty=f"Nothing was sold from {span.first} to {span.last}.",
     )  # fmt: skip
-    bars = [(str(_key(row, form.by)[0].value), row.currency, row.shares) for row in rows]
+    bars = [(_label(row, form.by), row.currency, row.shares) for row in rows]
     return Answer(grid=table, charts=_charts(bars, kinds), kinds=kinds, cursor=cursor)
 
 
 def _key(row: RevenueRow, by: str) -> tuple[Cell, ...]:
     """Write the key of a row, the finest part first."""
     if by == "day":
-        return (grid.text(f"{moment_of(int(row.key[0])):%Y-%m-%d}"),)
+        return (grid.day(moment_of(int(row.key[0])).date()),)
     return tuple(grid.text(part or "none") for part in reversed(row.key))
+
+
+def _label(row: RevenueRow, by: str) -> str:
+    """Name the bar of a row."""
+    key = _key(row, by)[0].value
+    return day(str(key)) if by == "day" else str(key)
 
 
 def _charts(
@@ -187,7 +195,7 @@ def _charts(
 ) -> tuple[tuple[str, Chart], ...]:
     """Draw one chart per currency: amounts of two currencies have no common height."""
     found = []
-    for currency in sorted({currency for _, currency, _ in bars}):
+    for currency in sorted({currency for _name, currency, _amounts in bars}):
         mine = [(name, amounts) for name, of, amounts in bars if of == currency]
         found.append((currency, bars_by_name(mine, kinds=kinds, unit=currency)))
     return tuple(found)
@@ -231,7 +239,14 @@ async def _arpu(connection: AsyncConnection, form: ReportForm, span: Span) -> An
         ),
         empty=f"Nobody talked from {span.first} to {span.last}.",
     )
-    bars = [(f"average {row.currency}", row.currency, {"revenue": row.per_caller}) for row in rows]
+    bars = [
+        (
+            _("average %(currency)s", currency=row.currency),
+            row.currency,
+            {"revenue": row.per_caller},
+        )
+        for row in rows
+    ]
     bars += [(row.account, row.currency, {"revenue": row.gross}) for row in top]
     return Answer(grid=table, charts=_charts(bars, ("revenue",)), kinds=("revenue",))
 
@@ -264,7 +279,7 @@ async def _mrr(connection: AsyncConnection, form: ReportForm, span: Span) -> Ans
         steps = {"opening": row.opening, **row.moves, "closing": row.closing}
         for name, amount in steps.items():
             kind = "revenue" if amount >= 0 else "lost"
-            bars.append((name.capitalize(), row.currency, {kind: abs(amount)}))
+            bars.append((reason_of(name.capitalize()), row.currency, {kind: abs(amount)}))
     kinds = ("revenue", "lost")
     return Answer(grid=table, charts=_charts(bars, kinds), kinds=kinds)
 
@@ -280,12 +295,12 @@ async def _unanswered(connection: AsyncConnection, form: ReportForm, span: Span)
         caption=REPORTS[form.by],
         titles=({"did": "DID"}.get(by, by.capitalize()), "Calls", "Waited"),
         rows=tuple(
-            (grid.text(name(row.key)), grid.count(row.calls), grid.seconds(row.seconds))
+            (grid.word(name(row.key)), grid.count(row.calls), grid.seconds(row.seconds))
             for row in rows
         ),
         empty=f"Every call was answered from {span.first} to {span.last}.",
     )
-    bars = [(name(row.key), {"lost": row.calls * MICROS_PER_UNIT}) for row in rows]
+    bars = [(reason_of(name(row.key)), {"lost": row.calls * MICROS_PER_UNIT}) for row in rows]
     drawn = bars_by_name(bars, kinds=("lost",), unit="calls")
     return Answer(grid=table, charts=(("calls", drawn),) if rows else (), kinds=("lost",))
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from io import BytesIO
@@ -26,7 +27,8 @@ from jinja2.ext import babel_extract
 
 import billing
 from billing.errors import BillingError
-from ivr.web import navigation, problems, vocabulary, words
+from ivr.web import explain, navigation, pictures, problems, vocabulary, words
+from ivr.web.admin import reports
 from ivr.web.reasons import REASON
 
 ROOT: Final = Path(billing.__file__).parent.parent
@@ -47,9 +49,17 @@ TABLES: Final[Mapping[str, object]] = {
     "ivr/web/navigation.py": navigation.MENUS,
     "ivr/web/problems.py": {code: title for code, (_, title) in problems.KNOWN.items()},
     "ivr/web/vocabulary.py": vocabulary.WORDS,
+    "ivr/web/explain.py": explain.METHODS,
+    "ivr/web/pictures.py": pictures.UNITS,
+    "ivr/web/admin/reports.py": reports.REPORTS,
     "ivr/web/words.py": (words.STATES, words.END_REASONS, words.KINDS, words.EVIDENCE, words.PER),
 }
 # Errors of these reach a page; those of the command line do not.
+SAID: Final = {
+    "Grid": ("caption", "titles", "empty"),
+    "Problem": ("detail",),
+    "Refusal": ("fields",),
+}
 PACKAGES: Final = ("billing", "ivr.directory", "ivr.web")
 
 
@@ -165,12 +175,33 @@ def _errors() -> list[type[BillingError]]:
 
 
 def _reasons(tree: ast.AST) -> Iterator[str]:
-    """Yield what stands behind `reason=` in the making of an error."""
+    """Yield what is said later, at the edge: reasons of errors, and the texts of tables."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and not _logs(node):
-            for keyword in node.keywords:
-                if keyword.arg == "reason" and (text := _template(keyword.value)):
+        if not isinstance(node, ast.Call) or _logs(node):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        said = [each.value for each in node.keywords if each.arg in SAID.get(name, ("reason",))]
+        said += node.args[:1] if name == "ValueError" else ()
+        said += node.args[1:2] if name == "Refusal" else ()
+        for value in said:
+            for part in _parts(value):
+                if text := _template(part):
                     yield text
+
+
+def _parts(value: ast.expr) -> Iterator[ast.expr]:
+    """Yield the texts of a tuple or of the values of a mapping; one text is its own part."""
+    match value:
+        case ast.Tuple(elts=parts) | ast.Dict(values=parts):
+            for part in parts:
+                yield from _parts(part)
+        case ast.Starred(value=ast.IfExp(body=ast.Tuple(elts=parts))):
+            yield from parts
+        case ast.IfExp(body=one, orelse=other):
+            yield from _parts(one)
+            yield from _parts(other)
+        case _:
+            yield value
 
 
 def _logs(node: ast.Call) -> bool:
@@ -186,7 +217,7 @@ def _template(value: ast.expr) -> str:
     """Write a text, or one with insertions, as the catalog has it; nothing for other values."""
     match value:
         case ast.Constant(value=str() as text):
-            return text if " " in text else ""
+            return text if re.search(r"[A-Za-z]{2}", text) else ""
         case ast.JoinedStr(values=parts):
             number, text = 0, ""
             for part in parts:

@@ -107,8 +107,8 @@ def _movements(statement: PartyStatement) -> Grid:
         titles=("Day", "What", "Count", "Amount"),
         rows=tuple(
             (
-                grid.text(one.day.isoformat()),
-                grid.text(KINDS.get(one.kind, one.kind.replace("_", " ").capitalize())),
+                grid.day(one.day),
+                grid.word(KINDS.get(one.kind, one.kind.replace("_", " ").capitalize())),
                 grid.count(one.count),
                 grid.money(one.amount, statement.party.currency),
             )

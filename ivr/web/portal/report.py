@@ -307,11 +307,11 @@ def periods(today: date) -> list[tuple[str, Span]]:
     month = today.replace(day=1)
     before = (month - timedelta(days=1)).replace(day=1)
     return [
-        ("Today", Span(first=today, last=today)),
-        ("Last 7 days", Span(first=today - timedelta(days=6), last=today)),
-        ("This month", Span(first=month, last=today)),
-        ("Last month", Span(first=before, last=month - timedelta(days=1))),
-        ("This year", Span(first=today.replace(month=1, day=1), last=today)),
+        (_("Today"), Span(first=today, last=today)),
+        (_("Last 7 days"), Span(first=today - timedelta(days=6), last=today)),
+        (_("This month"), Span(first=month, last=today)),
+        (_("Last month"), Span(first=before, last=month - timedelta(days=1))),
+        (_("This year"), Span(first=today.replace(month=1, day=1), last=today)),
     ]
 
 

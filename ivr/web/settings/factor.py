@@ -44,7 +44,7 @@ async def confirm(request: web.Request, who: Who) -> web.StreamResponse:
     user = await own_user(request, who)
     codes = await running.factors.confirm(user.id, form.get("code", ""))
     if codes is None:
-        values = {"secret": "", "link": "", "errors": {"code": WRONG_CODE}}
+        values = {"secret": "", "link": "", "errors": {"code": _(WRONG_CODE)}}
         return render(request, "settings/factor_new.html", who, values, status=422)
     await running.note(who, "switch second factor on", who.login, before="off", after="on")
     await running.sessions.end_others(who.login, kept=who.session)
@@ -62,7 +62,7 @@ async def off(request: web.Request, who: Who) -> web.StreamResponse:
     if wrong := await wrong_password(request, who, form.get("off_password", "")):
         return await settings_page(request, who, errors={"off_password": wrong})
     if not await spend_code(request, user, form.get("off_code", "")):
-        return await settings_page(request, who, errors={"off_code": WRONG_CODE})
+        return await settings_page(request, who, errors={"off_code": _(WRONG_CODE)})
     await running.factors.off(user.id)
     await running.note(who, "switch second factor off", who.login, before="on", after="off")
     await running.sessions.end_others(who.login, kept=who.session)

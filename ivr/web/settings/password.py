@@ -11,6 +11,7 @@ from billing.errors import InvalidInput
 from ivr.web.guard import Page, read_form
 from ivr.web.language import gettext as _
 from ivr.web.passwords import check_strength
+from ivr.web.reasons import reason_of, whole
 from ivr.web.reauth import wrong_password
 from ivr.web.scope import EVERYBODY, Who
 from ivr.web.settings.home import settings_page
@@ -36,8 +37,7 @@ def choose_password(form: Mapping[str, str], *, login: str) -> tuple[str, dict[s
     try:
         check_strength(wanted, login=login)
     except InvalidInput as error:
-        text = str(error.facts["reason"])
-        return wanted, {"new_password": f"{text[:1].upper()}{text[1:]}."}
+        return wanted, {"new_password": whole(reason_of(str(error.facts["reason"])))}
     if wanted != form.get("new_password_again", ""):
         return wanted, {"new_password_again": _("This is not the same password.")}
     return wanted, {}

@@ -11,6 +11,7 @@ from pydantic import Field
 from ivr.web.fields import Code, PageInput
 from ivr.web.forms import attempt, read_sent
 from ivr.web.guard import Page, render
+from ivr.web.language import gettext as _
 from ivr.web.problems import Refusal
 from ivr.web.scope import CLIENTS, OPERATORS, Right, Role, Who
 from ivr.web.state import web_of
@@ -99,7 +100,7 @@ async def change(request: web.Request, who: Who) -> web.StreamResponse:
     sent = await read_sent(request, ChangeForm)
     form = sent.value
     if form is None:
-        return await _page(request, who, errors={"webhook": "The form was incomplete."})
+        return await _page(request, who, errors={"webhook": _("The form was incomplete.")})
     hook = await _mine(request, who, form.webhook)
     running = web_of(request)
     engine = running.deps.engine
@@ -119,7 +120,7 @@ async def replay(request: web.Request, who: Who) -> web.StreamResponse:
     sent = await read_sent(request, ReplayForm)
     form = sent.value
     if form is None:
-        return await _page(request, who, errors={"webhook": "The form was incomplete."})
+        return await _page(request, who, errors={"webhook": _("The form was incomplete.")})
     hook = await _mine(request, who, form.webhook)
     running = web_of(request)
     listed = await outbox.list_deliveries(running.deps.engine, hook.id, limit=REPLAYED_MAX)

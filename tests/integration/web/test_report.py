@@ -27,7 +27,7 @@ async def test_the_table_holds_what_was_booked(site: Site, server: TestServer):
     assert "Billing 18005550100 1 1:00 5.50 USD 3.85 USD 1.65 USD" in page
     assert "Network 18005550100 2 3:00 11.50 USD 8.05 USD 3.45 USD" in page
     assert html.count('class="part client"') == 1
-    assert "In all: client 11.90 USD, provider 5.10 USD." in html
+    assert "In all: Client 11.90 USD, Provider 5.10 USD." in html
 
 
 async def test_the_csv_adds_up_to_the_page(site: Site, server: TestServer):

@@ -24,8 +24,8 @@ async def test_a_talk_is_simulated_with_two_tariffs_side_by_side(site: Site, ser
     page = text_of(html)
     assert "standard@1: 12 min cost 11.00 USD" in page
     assert "dear@1: 12 min cost 14.00 USD" in page
-    assert "to the client acme 7.70 USD" in page
-    assert "to the provider 3.30 USD" in page
+    assert "Share: Client acme 7.70 USD" in page
+    assert "Share: Provider 3.30 USD" in page
     assert html.count('<polygon class="part client"') == 2
 
 

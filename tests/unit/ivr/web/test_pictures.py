@@ -50,7 +50,7 @@ def test_long_periods_are_drawn_by_week_and_by_month(days: int, bars: int):
     )
 
     assert len(drawn.bars) == bars
-    assert f"client {days / 1_000_000:.6f}".rstrip("0") in drawn.summary
+    assert f"Client {days / 1_000_000:.6f}".rstrip("0") in drawn.summary
 
 
 def test_a_chart_of_nothing_is_empty():
