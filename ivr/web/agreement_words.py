@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from billing.agreements import Agreement
 from billing.clock import moment_of
 from billing.domain.agreements import Referrer
-from billing.domain.notation import format_percent
 from billing.domain.splits import Share, split
-from billing.money import Micros, format_amount
+from billing.money import Micros
 from ivr.web.language import gettext as _
+from ivr.web.words import percent, plain_money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +56,9 @@ def versions(history: Sequence[Agreement]) -> list[Version]:
 
 def share_words(share: Share) -> str:
     """Write `Client acme 70%`, with the fee that comes first."""
-    words = f"{party_words(share.kind, share.account)} {format_percent(share.basis_points)}"
+    words = f"{party_words(share.kind, share.account)} {percent(share.basis_points)}"
     if share.fixed_fee:
-        fee = format_amount(share.fixed_fee)
+        fee = plain_money(share.fixed_fee)
         words += " " + _("and %(fee)s of each call first") % {"fee": fee}
     return words
 
@@ -67,13 +67,13 @@ def referrer_words(each: Referrer) -> str:
     """Write a commission: how much, how long, and its bonus."""
     words = _("%(who)s: %(share)s of the %(of)s's share from %(begin)s until %(end)s") % {
         "who": each.account,
-        "share": format_percent(each.basis_points),
+        "share": percent(each.basis_points),
         "of": each.of,
         "begin": _day(each.from_us),
         "end": _day(each.until_us),
     }
     if each.bonus:
-        words += ", " + _("bonus %(amount)s") % {"amount": format_amount(each.bonus)}
+        words += ", " + _("bonus %(amount)s") % {"amount": plain_money(each.bonus)}
     return words
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from billing.domain.notation import format_duration
 from billing.money import MICROS_PER_UNIT, Micros, format_amount
+from ivr.web.words import plain_money
 
 WIDTH: Final = 380
 HEIGHT: Final = 240

@@ -285,7 +285,7 @@ FILTERS: Final = {
     "percent": percent,
     "word": word,
     "said": reason_of,
-    "plain_amount": format_amount,
+    "plain_amount": typed_amount,
     "state": lambda text: _named(STATES, text),
     "kind": movement,
     "evidence": lambda text: _named(EVIDENCE, text),

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from billing.domain.plans import scale_of
 from billing.errors import InvalidInput
-from billing.money import Micros, format_amount
+from billing.money import Micros
 from billing.plan_changes import check_change, price_of_change
 from billing.reports import Span
 from billing.storage.plan_rows import PlanVersion, Subscription
@@ -27,8 +27,10 @@ from ivr.web.language import gettext as _
 from ivr.web.pictures import chart
 from ivr.web.queries.accounts import find_account
 from ivr.web.queries.plans import list_plans, operations_of, units, usage_by_day
+from ivr.web.reasons import reason_of, whole
 from ivr.web.scope import CALLERS, Who
 from ivr.web.state import Web, web_of
+from ivr.web.words import plain_money
 
 DAYS: Final = 30
 # What was done, as the address names it: nothing of the address is shown itself.
@@ -118,9 +120,9 @@ def _offer(sold: PlanVersion, mine: Subscription | None, account: Account, now_u
             check_change(mine, plan)
         except InvalidInput as error:
             reason = str(error.facts["reason"])
-            refused = f"{reason[:1].upper()}{reason[1:]}."
+            refused = whole(reason_of(reason))
     if not refused and price > account.spendable:
-        missing = format_amount(price - account.spendable)
+        missing = plain_money(price - account.spendable)
         refused = _("Your balance is %(missing)s %(currency)s too small.") % {
             "missing": missing,
             "currency": account.currency,

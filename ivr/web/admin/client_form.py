@@ -14,13 +14,13 @@ from billing.domain.notation import format_percent, parse_percent
 from billing.domain.splits import PROVIDER, Share, check_shares
 from billing.errors import BillingError, InvalidShares
 from billing.ids import CODE
-from billing.money import format_amount
 from ivr.directory.catalog_clients import TITLE_MAX
 from ivr.directory.catalog_parties import with_fixed_fee
 from ivr.directory.catalog_words import currency, not_negative, title
 from ivr.directory.model import Client
 from ivr.directory.rules import CALLS_MAX, COUNTRY, ClientRules
 from ivr.web.language import gettext as _
+from ivr.web.words import typed_amount
 
 # How many further parties and commissions a form has room for; more come by the catalog.
 ROWS: Final = 4
@@ -82,14 +82,14 @@ def typed_of(client: Client) -> dict[str, str]:
         else:
             typed[share.kind] = part
         if share.fixed_fee:
-            typed["fee"] = format_amount(share.fixed_fee)
+            typed["fee"] = typed_amount(share.fixed_fee)
     for number, each in enumerate(client.referrers):
         typed |= {
             f"ref_code_{number}": each.account,
             f"ref_share_{number}": format_percent(each.basis_points).removesuffix("%"),
             f"ref_from_{number}": _day_of(each.from_us),
             f"ref_until_{number}": _day_of(each.until_us),
-            f"ref_bonus_{number}": format_amount(each.bonus) if each.bonus else "",
+            f"ref_bonus_{number}": typed_amount(each.bonus) if each.bonus else "",
         }
     if client.rules.calls_max is not None:
         typed["calls_max"] = str(client.rules.calls_max)

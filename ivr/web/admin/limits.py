@@ -10,14 +10,16 @@ from aiohttp import web
 from pydantic import create_model
 
 from billing.errors import InvalidInput
-from billing.money import format_amount, parse_amount
+from billing.money import parse_amount
 from ivr.directory.fraud_limits import BOUNDS, FraudLimits, changed, check, load_limits, save_limits
+from ivr.web.amounts import plain_amount
 from ivr.web.fields import OptionalLine, PageInput
 from ivr.web.forms import attempt, read_sent
 from ivr.web.guard import Page, render
 from ivr.web.language import gettext as _
 from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import web_of
+from ivr.web.words import typed_amount
 
 DIGITS_MAX: Final = 15
 
@@ -138,7 +140,7 @@ def _read(values: Mapping[str, Any]) -> tuple[FraudLimits | None, dict[str, str]
         try:
             found[name] = None if text is None else _number(name, text)
             check(name, found[name])
-        except InvalidInput:
+        except (InvalidInput, ValueError):
             bounds = BOUNDS[name]
             errors[name] = _("Write %(low)s to %(high)s, or nothing.") % {
                 "low": write(name, bounds.low),
@@ -149,7 +151,7 @@ def _read(values: Mapping[str, Any]) -> tuple[FraudLimits | None, dict[str, str]
 
 def _number(name: str, text: str) -> int:
     if BOUNDS[name].unit == "money":
-        return parse_amount(text)
+        return parse_amount(plain_amount(text))
     if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS_MAX):
         raise InvalidInput(reason="not a number")
     return int(text)
@@ -159,7 +161,7 @@ def write(name: str, value: int | None) -> str:
     """Write a limit as it is typed."""
     if value is None:
         return ""
-    return format_amount(value) if BOUNDS[name].unit == "money" else str(value)
+    return typed_amount(value) if BOUNDS[name].unit == "money" else str(value)
 
 
 def written(limits: FraudLimits) -> dict[str, str]:

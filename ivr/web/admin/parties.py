@@ -50,6 +50,7 @@ from ivr.web.queries.parties import (
 )
 from ivr.web.scope import OPERATORS, NotYours, Right, Who
 from ivr.web.state import web_of
+from ivr.web.words import typed_amount
 
 PARTY_PATH: Final = "{party_kind:client|reseller|referrer}/{party_code:[a-z0-9][a-z0-9_.-]*}"
 LISTED: Final = 20
@@ -198,7 +199,7 @@ async def _page(
     terms = moneys[0].terms
     known = {
         "hold_back_days": str(terms.hold_back_days),
-        "minimum": format_amount(terms.minimum) if terms.minimum else "",
+        "minimum": typed_amount(terms.minimum) if terms.minimum else "",
         "name": terms.bank.name,
         "iban": terms.bank.iban,
         "bic": terms.bank.bic,

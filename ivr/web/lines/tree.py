@@ -15,10 +15,10 @@ from billing.domain.notation import format_price
 from billing.domain.periods import tiers_at
 from billing.domain.tariffs import Tariff
 from billing.errors import UnknownTariff
-from billing.money import format_amount
 from ivr.directory.model import GREETING, Did, Directory, Topic
 from ivr.web.language import gettext as _
 from ivr.web.lines.week import until
+from ivr.web.words import plain_money
 
 ROW: Final = 78
 BOX: Final = 58
@@ -120,7 +120,7 @@ def brief(tariff: Tariff, local: datetime | None = None) -> str:
     parts = [format_price(tier.price, tier.per_seconds) for tier in tiers[:2]]
     text = _(", then ").join(parts)
     if tariff.setup_fee:
-        text = f"{format_amount(tariff.setup_fee)} + {text}"
+        text = f"{plain_money(tariff.setup_fee)} + {text}"
     return f"{text} {tariff.currency}"
 
 
