@@ -11,7 +11,7 @@ from billing.domain.agreements import Referrer
 from billing.domain.splits import Share, split
 from billing.money import Micros
 from ivr.web.language import gettext as _
-from ivr.web.words import percent, plain_money
+from ivr.web.words import percent, plain_money, word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def referrer_words(each: Referrer) -> str:
 
 def party_words(kind: str, account: str) -> str:
     """Name a party; there is one provider."""
-    return kind.capitalize() if account in {"provider", "tax"} else f"{kind.capitalize()} {account}"
+    return word(kind) if account in {"provider", "tax"} else f"{word(kind)} {account}"
 
 
 def slices(

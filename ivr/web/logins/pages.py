@@ -32,6 +32,7 @@ from ivr.web.rights import PRESETS
 from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, Right, Role, Who
 from ivr.web.state import web_of
 from ivr.web.users import add_user
+from ivr.web.words import word
 
 LOGIN_PATH: Final = "{login:[a-z0-9][a-z0-9_.@+-]{1,63}}"
 
@@ -75,7 +76,7 @@ async def show(request: web.Request, who: Who) -> web.Response:
     values = {
         "users": [(user, show_rights(user)) for user in found[:PAGE_SIZE]],
         "form": form,
-        "roles": [(role.value, role.value.capitalize()) for role in Role],
+        "roles": [(role.value, word(role.value)) for role in Role],
         "filtered": any(form.value.model_dump().values()),
         "next": next_link(request, cursor),
         "first": first_link(request),
@@ -96,7 +97,7 @@ def _new(
         "typed": typed,
         "errors": errors,
         "stale": stale(request, who),
-        "roles": [(role.value, role.value.capitalize()) for role in roles],
+        "roles": [(role.value, word(role.value)) for role in roles],
         "presets": [(role.value, _presets(who, role)) for role in roles if len(PRESETS[role]) > 1],
     }
     return render(request, "logins/new.html", who, values, status=422 if errors else 200)

@@ -6,6 +6,7 @@ from ivr.web.language import gettext as _
 from ivr.web.queries.users import UserItem
 from ivr.web.rights import PRESETS, all_of, name_of
 from ivr.web.scope import Right, Role
+from ivr.web.words import word
 
 
 def meaning(right: Right) -> str:
@@ -27,7 +28,9 @@ def show_rights(user: UserItem) -> str:
     """Name what a login may do."""
     if user.role is Role.CALLER:
         return _("Own account")
-    return name_of(user.role, user.rights).capitalize() or _("Nothing")
+    return ", ".join(
+        word(name) for name in name_of(user.role, user.rights).split(", ") if name
+    ) or _("Nothing")
 
 
 def rights_of(user: UserItem) -> list[tuple[str, str, bool]]:
