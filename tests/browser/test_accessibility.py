@@ -30,8 +30,16 @@ SIZES: Final = {"desk": (1280, 800, "en"), "phone": (390, 844, "de")}
 SERIOUS: Final = ("serious", "critical")
 TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 CHECKS: Final[dict[str, dict[str, Any]]] = {
-    "light": {"runOnly": TAGS, "rules": {"target-size": {"enabled": True}}},
-    "dark": {"runOnly": {"type": "rule", "values": ["color-contrast"]}},
+    "light": {
+        "runOnly": TAGS,
+        "rules": {"target-size": {"enabled": True}},
+        "resultTypes": ["violations"],
+    },
+    # Night changes nothing but colours.
+    "dark": {
+        "runOnly": {"type": "rule", "values": ["color-contrast"]},
+        "resultTypes": ["violations"],
+    },
 }
 LOOK: Final = """() => ({
   spare: document.documentElement.scrollWidth - document.documentElement.clientWidth,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from billing.money import parse_amount
 from tests.site import PASSWORD, Site
@@ -30,14 +32,16 @@ async def _tab_to(page: Page, name: str) -> None:
     pytest.fail(f"the tab key does not come to {name!r}")
 
 
-async def test_money_is_added_without_a_mouse(site: Site, page: Page):
+async def test_money_is_added_without_a_mouse(site: Site, chromium: Browser, address: str):
+    context = await chromium.new_context(base_url=address)
+    page = await context.new_page()
     await page.goto("/")
     await _tab_to(page, "Login")
     await page.keyboard.type("olga")
     await page.keyboard.press("Tab")
     await page.keyboard.type(PASSWORD)
     await page.keyboard.press("Enter")
-    await expect(page).to_have_url("/admin")
+    await expect(page).to_have_url(f"{address}/admin")
 
     await page.keyboard.press("Tab")
     assert await page.evaluate(FOCUSED) == "Skip to the content"
@@ -48,7 +52,7 @@ async def test_money_is_added_without_a_mouse(site: Site, page: Page):
     await _tab_to(page, "Name, number, phone or title")
     await page.keyboard.type("ali")
     await page.keyboard.press("Enter")
-    await expect(page).to_have_url("/admin/accounts?q=ali", ignore_case=True)
+    await expect(page).to_have_url(re.compile(r"\?q=ali"))
     await _tab_to(page, "alice")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_contain_text("alice")
@@ -60,3 +64,4 @@ async def test_money_is_added_without_a_mouse(site: Site, page: Page):
 
     await expect(page.get_by_role("status")).to_contain_text("20.00 USD were added")
     assert await site.desk.spendable("alice") == parse_amount("120")
+    await context.close()
