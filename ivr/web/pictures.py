@@ -199,7 +199,7 @@ def _grid(top: Micros, *, whole: bool) -> tuple[GridLine, ...]:
     for number in range(GRID_LINES + 1):
         amount = top * number // GRID_LINES
         decimals = 0 if whole or top >= 10 * MICROS_PER_UNIT else 2
-        label = format_amount(amount, decimals_min=decimals)
+        label = plain_money(amount, decimals_min=decimals)
         lines.append(GridLine(y=PLOT_BOTTOM - plot * number / GRID_LINES, label=label))
     return tuple(lines)
 
