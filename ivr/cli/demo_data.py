@@ -27,6 +27,7 @@ from billing.money import parse_amount
 from billing.vouchers import Vouchers
 from billing.wallet import Wallet
 from ivr.cli.demo_operations import operations, picture
+from ivr.directory.care import add_note
 from ivr.directory.own_prompts import OwnPrompt, save_prompt
 from ivr.sandbox.configure import LANGUAGE, PROMPTS
 from ivr.sounds import browser_sound, spoken
@@ -116,9 +117,15 @@ async def _plans_and_vouchers(service: Service) -> None:
     clock, engine = SystemClock(), service.books.engine
     await apply(engine, load_catalog(PLANS), clock=clock, pin_key=pin_key(service.settings))
     vouchers = Vouchers(engine=engine, clock=clock, secret=voucher_key(service.settings))
-    await vouchers.generate(
+    made = await vouchers.generate(
         amount=parse_amount("10"), currency="USD", count=20, actor="demo", note="demo"
     )
+    for (account, _), code in zip(CALLERS, made.codes, strict=False):
+        await vouchers.redeem(account, code, actor="demo")
+    await add_note(
+        engine, "alice", "Calls on Monday mornings; prefers to be called back.", actor="demo",
+        clock=clock,
+    )  # fmt: skip
 
 
 async def _top_up(service: Service, at: datetime) -> None:

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Select, and_, or_, select
+from sqlalchemy import Column, ColumnElement, Select, and_, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.money import Micros
@@ -116,11 +116,12 @@ def _begins(column: Column[Any], text: str, *, bytewise: bool) -> ColumnElement[
 
 def _conditions(wanted: AccountFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    for column, value in (
-        (accounts.c.status, wanted.status),
-        (accounts.c.mode, wanted.mode),
-        (accounts.c.currency, wanted.currency),
-    ):
+    if wanted.status == "blocked":
+        # Said in full, for a parameter would not find the index of those that are.
+        conditions.append(accounts.c.status == literal_column("'blocked'"))
+    elif wanted.status is not None:
+        conditions.append(accounts.c.status == wanted.status)
+    for column, value in ((accounts.c.mode, wanted.mode), (accounts.c.currency, wanted.currency)):
         if value is not None:
             conditions.append(column == value)
     if wanted.below is not None:

@@ -224,10 +224,11 @@ async def test_a_caller_sees_balance_calls_and_statement(site: Site, server: Tes
     await site.call(talk_seconds=62.4)
     async with browser(server, "alice") as client:
         page = text_of(await (await client.get("/account")).text())
+        moves = text_of(await (await client.get("/account/statements")).text())
 
     assert "Balance 94.475 USD" in page
     assert "Billing 18005550100 Agent hung up 1:02 5.525 USD" in page
-    assert "Call \N{MINUS SIGN}5.525 USD 94.475 USD" in page
+    assert "Call \N{MINUS SIGN}5.525 USD 94.475 USD" in moves
 
 
 async def test_a_long_statement_continues_on_the_next_page(site: Site, server: TestServer):
