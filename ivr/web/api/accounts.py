@@ -27,7 +27,14 @@ async def list_accounts(ask: Ask) -> Answer:
         found = await search.list_accounts(
             connection,
             ask.who.scope,
-            search.AccountFilter(text=ask.query.q, status=ask.query.status, mode=ask.query.mode),
+            search.AccountFilter(
+                text=ask.query.q,
+                status=ask.query.status,
+                mode=ask.query.mode,
+                currency=ask.query.currency,
+                plan=ask.query.plan,
+                below=ask.query.below,
+            ),
             after=place[0] if place else None,
             limit=ask.query.limit + 1,
         )

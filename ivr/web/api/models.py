@@ -58,6 +58,9 @@ class AccountsQuery(PageQuery):
     q: OptionalLine = None
     status: Literal["active", "blocked"] | None = None
     mode: Literal["prepaid", "postpaid"] | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    plan: OptionalLine = None
+    below: CreditLimit | None = Field(None, description="Can spend less than this.")
 
 
 class SplitQuery(Input):

@@ -294,3 +294,16 @@ async def test_the_list_is_exported_as_it_is_filtered(site: Site, server: TestSe
     assert [(row["account"], row["credit_limit"], row["balance"]) for row in rows] == [
         ("bob", "250.00", "0.00")
     ]
+
+
+async def test_who_may_only_look_sees_the_account_and_no_form(site: Site, server: TestServer):
+    await site.login("vera", Role.OPERATOR, rights=frozenset())
+    async with browser(server, "vera") as client:
+        pages = [
+            await (await client.get(path)).text()
+            for path in (PAGE, "/admin/accounts/bob", "/admin/vouchers", "/admin/import")
+        ]
+
+    main = [page.split("<main", 1)[1].split("</main>", 1)[0] for page in pages]
+    assert "Can be spent" in main[0]
+    assert not [page for page in main if 'method="post"' in page]

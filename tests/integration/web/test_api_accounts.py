@@ -72,6 +72,17 @@ async def test_status_limit_phones_and_pin_are_changed_and_read_back(
     assert (access["has_pin"], access["wrong_pins"]) == (True, 0)
 
 
+async def test_accounts_are_listed_by_what_they_can_spend(site: Site, server: TestServer):
+    token = await site.token(Role.OPERATOR)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with browser(server) as client:
+        low = await (await client.get(f"{BASE}?below=100.01&currency=USD", headers=headers)).json()
+        wrong = await client.get(f"{BASE}?below=x", headers=headers)
+
+    assert [one["account"] for one in low["items"]] == ["alice"]
+    assert wrong.status == 422
+
+
 async def test_a_plan_is_begun_and_ended(site: Site, server: TestServer):
     plans = Subscriptions(engine=site.desk.engine, clock=site.desk.clock)
     await Shop(desk=site.desk, plans=plans).offer(STARTER)
