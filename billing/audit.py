@@ -64,6 +64,13 @@ _QUERIES: Final = {
         "SELECT kind, code FROM accounts "
         "WHERE credit_limit IS NOT NULL AND posted - held + credit_limit < 0"
     ),
+    "each card payment is booked once, less what was taken back": (
+        "SELECT p.id, p.state FROM card_payments p "
+        "WHERE (CASE WHEN p.state = 'paid' THEN p.amount - p.taken ELSE 0 END) <> "
+        "(SELECT coalesce(sum(e.amount), 0) FROM transfers t "
+        "JOIN entries e ON e.transfer_id = t.id JOIN accounts a ON a.id = e.account_id "
+        "WHERE t.reference = p.id AND a.kind = 'caller' AND a.code = p.account)"
+    ),
     "each hold ended with its session": (
         "SELECT s.id, s.state, h.status FROM sessions s LEFT JOIN holds h ON h.id = s.id "
         "WHERE h.id IS NULL OR (s.state = 'open') <> (h.status = 'pending') "

@@ -157,6 +157,13 @@ class UnknownSession(NotFound):
     sentence = "there is no session {session_id}"
 
 
+class UnknownCardPayment(NotFound):
+    """Facts: payment."""
+
+    code = "unknown_card_payment"
+    sentence = "there is no card payment {payment!r}"
+
+
 class UnknownVoucher(NotFound):
     """No such code; it is never repeated, for it may be nearly right."""
 

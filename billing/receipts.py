@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -12,7 +12,7 @@ from billing.errors import InvalidInput, UnknownAccount, UnknownInvoice
 from billing.money import Micros
 from billing.reports import Span, StatementLine, statement_of
 from billing.storage.engine import snapshot
-from billing.storage.invoice_rows import read_terms
+from billing.storage.invoice_rows import read_terms, write_terms, writing
 from billing.storage.tables import accounts, entries, transfers
 
 
@@ -123,3 +123,10 @@ async def read_statement(connection: AsyncConnection, account: str, span: Span) 
         opening=opening,
         lines=tuple(lines),
     )
+
+
+async def name_account(engine: AsyncEngine, account: str, title: str) -> None:
+    """Let the papers of an account carry a name; how it is billed stays as it is."""
+    async with writing(engine) as connection:
+        terms = await read_terms(connection, account)
+        await write_terms(connection, account, replace(terms, title=title))

@@ -15,7 +15,6 @@ from typing import Final
 import structlog
 
 from billing.clock import Clock, SystemClock
-from billing.documents import Issuer
 from billing.ids import new_id
 from ivr import secrets
 from ivr.agi.server import AgiServer
@@ -50,7 +49,9 @@ from ivr.flows.consult import consult, consulted, wish
 from ivr.flows.desk import Desk
 from ivr.flows.farewell import farewell
 from ivr.flows.support import support_line
+from ivr.issuer import issuer_of
 from ivr.machine import Machine, Parts
+from ivr.payments.opening import card_jobs
 from ivr.sandbox.heard import Heard, HeardLeg
 from ivr.settings import Settings
 from ivr.supervision import Job, Jobs
@@ -140,14 +141,12 @@ async def running(
                 ).run,
                 "fees": lambda: charge_for_ever(books.writer, books.directory.current, clock),
             }
+            | card_jobs(books.cards)
         )
         watched.jobs = jobs
         await stack.enter_async_context(jobs)
-        web = serving(
-            _web_deps(books, lines, watched.machine, settings, clock),
-            host=settings.web_host,
-            port=settings.web_port,
-        )
+        deps = _web_deps(books, lines, watched.machine, settings, clock)
+        web = serving(deps, host=settings.web_host, port=settings.web_port)
         await stack.enter_async_context(web)
         yield Service(settings=settings, books=books, lines=lines, jobs=jobs)
         await drain(lines.registry, settings.drain_seconds)
@@ -353,12 +352,10 @@ def _web_deps(
         web_key=bytes.fromhex(secrets.read_or_make(settings.state_dir / "web.key")),
         cli_token=make_cli_token(settings.state_dir),
         mailbox=lines.desk.mailbox,
+        signup=settings.signup,
+        cards=books.cards,
         webhooks_plain=settings.webhooks_allow_private,
-        issuer=Issuer(
-            title=settings.provider_title,
-            address=settings.provider_address,
-            details=settings.provider_details,
-        ),
+        issuer=issuer_of(settings),
         proxies=frozenset(settings.web_proxies),
         settings=settings,
         require_second_factor=frozenset(settings.require_second_factor),

@@ -15,6 +15,8 @@ from billing.storage.writer import GroupWriter
 from billing.wallet import Wallet
 from ivr import secrets
 from ivr.directory.cache import DirectoryCache
+from ivr.payments.desk import CardDesk
+from ivr.payments.opening import card_desk
 from ivr.settings import Settings
 
 
@@ -27,6 +29,7 @@ class Books:
     charging: Charging
     wallet: Wallet
     directory: DirectoryCache
+    cards: CardDesk | None
 
 
 async def open_books(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Books:
@@ -47,6 +50,7 @@ async def open_books(stack: AsyncExitStack, settings: Settings, clock: Clock) ->
         ),
         wallet=Wallet(writer=writer, engine=engine, clock=clock),
         directory=directory,
+        cards=card_desk(settings, engine, clock),
     )
 
 

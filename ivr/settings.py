@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 ENVIRONMENT_PREFIX = "TALKMETER_"
 SYSTEM_CONFIG = Path("/etc/talkmeter/talkmeter.toml")
@@ -20,6 +28,7 @@ SECRET_BYTES_MAX = 4096
 LISTS = frozenset(
     {
         "agi_peers",
+        "card_presets",
         "listen_phones",
         "outbound_countries",
         "require_second_factor",
@@ -31,6 +40,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 ListenPhone = Annotated[
     str, Field(pattern=r"^[^=]{1,64}=sip:[A-Za-z0-9_.-]{1,64}@[A-Za-z0-9.:-]{1,128}$")
 ]
+Money = Annotated[str, Field(pattern=r"^[0-9]{1,6}(\.[0-9]{1,2})?$")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
@@ -72,6 +82,17 @@ class Settings(BaseModel):
     provider_address: str = ""
     provider_details: str = ""
 
+    # Where browsers reach the web, such as https://talk.example; empty: as each request says.
+    public_url: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:\[\]-]{1,255})?$")] = ""
+    # Strangers may open an account of their own at /signup.
+    signup: bool = False
+    # Cards are taken through Stripe where both secrets are given; amounts are of each currency.
+    stripe_secret_key: SecretStr = SecretStr("")
+    stripe_webhook_secret: SecretStr = SecretStr("")
+    card_minimum: Money = "5"
+    card_maximum: Money = "500"
+    card_presets: tuple[Money, ...] = ("10", "20", "50", "100")
+
     calls_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     # Webhooks reach public addresses only, unless the clients' servers stand in our own network.
     webhooks_allow_private: bool = False
@@ -97,6 +118,14 @@ class Settings(BaseModel):
         if not (low.isdecimal() and high.isdecimal() and 1024 <= int(low) < int(high) <= 65535):
             raise ValueError("write a range of ports such as 20000-20999")
         return text
+
+    @model_validator(mode="after")
+    def _cards(self) -> Settings:
+        if bool(self.stripe_secret_key.get_secret_value()) != bool(
+            self.stripe_webhook_secret.get_secret_value()
+        ):
+            raise ValueError("cards need both STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET")
+        return self
 
     @property
     def url(self) -> str:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     text,
 )
 
+import billing.storage.card_tables
 import billing.storage.invoice_tables
 import billing.storage.party_tables
 import billing.storage.payout_tables

@@ -15,11 +15,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.auto_top_ups import AutoTopUps
+from billing.card_payments import CardPayments
 from billing.charging import SessionTerms
 from billing.clock import microseconds_of
 from billing.domain.splits import Share
 from billing.domain.tariffs import Tariff
 from billing.ids import new_id
+from billing.money import parse_amount
 from billing.storage.tables import clients, metadata, tariff_versions
 from ivr.alarms.findings import Finding
 from ivr.alarms.store import keep
@@ -32,6 +35,8 @@ from ivr.directory.own_prompts import OwnPrompt, save_prompt
 from ivr.directory.queues import Agent, Queue
 from ivr.directory.rules import ClientRules
 from ivr.directory.store import bump_stamp, lock_directory
+from ivr.payments.desk import CardDesk
+from ivr.payments.stripe_processor import StripeProcessor
 from ivr.tables import api_tokens, callbacks, calls, client_rules, dids, queues, recordings, topics
 from ivr.web.app import make_web
 from ivr.web.passwords import hash_password
@@ -47,6 +52,7 @@ from tests.doubles.operations import (
     MachineOnPaper,
     QueuesOnPaper,
 )
+from tests.doubles.paper_stripe import KEY, SECRET, PaperStripe
 
 Browser: TypeAlias = TestClient[web.Request, web.Application]
 
@@ -56,6 +62,19 @@ DIDS = {"acme": "18005550100", "globex": "18005550200"}
 CLI_TOKEN = "c" * 64
 ABOUT_LOGINS = {"users", "web_sessions", "login_tries", "audit_log", "api_tokens"}
 NO_CALL = "00000000-0000-7000-8000-000000000000"
+
+
+def card_counter(desk: Desk, paper: PaperStripe) -> CardDesk:
+    """A desk for cards whose processor is Stripe on paper."""
+    return CardDesk(
+        processor=StripeProcessor(secret_key=KEY, webhook_secret=SECRET, http=paper.http()),
+        payments=CardPayments(engine=desk.engine, clock=desk.clock),
+        autos=AutoTopUps(engine=desk.engine, clock=desk.clock),
+        clock=desk.clock,
+        minimum=parse_amount("5"),
+        maximum=parse_amount("500"),
+        presets=tuple(parse_amount(amount) for amount in ("10", "20", "50", "100")),
+    )
 
 
 class LiveCallsOnPaper:
@@ -91,6 +110,7 @@ class Site:
     listening: ListeningOnPaper
     deps: WebDeps
     directory: DirectoryCache
+    paper: PaperStripe
     ready: dict[str, bool] = field(default_factory=lambda: {"switch": True})
 
     async def login(
@@ -317,6 +337,18 @@ class Site:
         (opened,) = await keep(self.desk.engine, [found], mine=(), clock=self.desk.clock)
         return opened.id
 
+    async def card_payment(self, account: str = "alice") -> str:
+        """Let somebody have paid 20 by card; returns our id of it."""
+        assert self.deps.cards
+        desk = self.deps.cards
+        payment = await desk.open_page(
+            account, parse_amount("20"), key=new_id(self.desk.clock), saves_card=False,
+            title="Top-up", back="http://127.0.0.1/",
+        )  # fmt: skip
+        self.paper.pay(payment.checkout or "")
+        await desk.ask(payment)
+        return payment.id
+
     def ring(self, *, account: str = "alice", client: str = "acme", **changes: object) -> str:
         """Make a live call that has talked for 65 s."""
         call = CallSnapshot(
@@ -338,6 +370,7 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
         directory = DirectoryCache(engine, desk.clock)
         await directory.load()
         live = LiveCallsOnPaper()
+        paper = PaperStripe()
         control, machine = ControlOnPaper(live), MachineOnPaper()
         queues, listening = QueuesOnPaper(), ListeningOnPaper(live)
         ready = {"switch": True}
@@ -359,11 +392,13 @@ async def open_site(engine: AsyncEngine, folder: Path) -> AsyncIterator[Site]:
             voucher_key=b"v" * 32,
             web_key=b"w" * 32,
             cli_token=CLI_TOKEN,
+            signup=True,
+            cards=card_counter(desk, paper),
             ready=lambda: ready,
         )
         site = Site(
-            desk=desk, live=live, control=control, machine=machine, queues=queues,
-            listening=listening, deps=deps, directory=directory, ready=ready,
+            desk=desk, paper=paper, live=live, control=control, machine=machine,
+            queues=queues, listening=listening, deps=deps, directory=directory, ready=ready,
         )  # fmt: skip
         await site.login("olga", Role.OPERATOR)
         for client in DIDS:

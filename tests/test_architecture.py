@@ -34,6 +34,18 @@ FORBIDDEN = {
     "ivr/agi": ("sqlalchemy", "billing", "ivr.calls", "ivr.flows", "ivr.web", "aiohttp"),
     "ivr/ami": ("sqlalchemy", "billing.storage", "ivr.calls", "ivr.flows", "ivr.web", "aiohttp"),
     "ivr/directory": ("aiohttp", "panoramisk", "ivr.web", "ivr.agi", "ivr.ami", "ivr.calls"),
+    "ivr/payments": (
+        "aiohttp",
+        "panoramisk",
+        "jinja2",
+        "typer",
+        "billing.storage",
+        "ivr.web",
+        "ivr.agi",
+        "ivr.ami",
+        "ivr.calls",
+        "ivr.flows",
+    ),
     "ivr/sandbox": ("aiohttp", "panoramisk", "sqlalchemy", "billing.storage"),
 }
 # The only places that may import it.
@@ -43,6 +55,7 @@ ONLY = {
     "jinja2": ("ivr/web/",),
     "fpdf": ("billing/paper.py",),
     "xlsxwriter": ("ivr/web/sheets.py",),
+    "stripe": ("ivr/payments/stripe_",),
     "argon2": ("ivr/web/", "ivr/directory/pins.py"),
 }
 BANNED = {

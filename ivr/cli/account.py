@@ -98,7 +98,7 @@ async def _receipt(settings: Settings, transfer_id: str) -> bytes:
     from billing.documents import receipt_pdf
     from billing.receipts import read_receipt
     from ivr.cli.database import database
-    from ivr.cli.issuer import issuer_of
+    from ivr.issuer import issuer_of
 
     async with database(settings) as engine:
         return receipt_pdf(await read_receipt(engine, transfer_id), issuer_of(settings))

@@ -44,7 +44,7 @@ async def _run() -> None:
     from ivr.cli.watch import print_record
     from ivr.launch import launched
 
-    settings = context.settings(log_level="warning")
+    settings = context.settings(log_level="warning", signup=True)
     async with launched(settings, progress, first_start=True) as service:
         if made := await fill(service):
             progress(f"{made} calls of a month made up, so that no page is empty")

@@ -26,6 +26,7 @@ from billing.journal import Journal
 from billing.money import parse_amount
 from billing.vouchers import Vouchers
 from billing.wallet import Wallet
+from ivr.cli.demo_cards import fill_cards
 from ivr.cli.demo_operations import operations, picture
 from ivr.directory.care import add_note
 from ivr.directory.own_prompts import OwnPrompt, save_prompt
@@ -63,6 +64,7 @@ async def fill(service: Service) -> int:
         for _ in range(dice.randint(1, 3)):
             at = today - timedelta(days=day, hours=dice.randint(0, 9), minutes=dice.randint(0, 59))
             made += await _call(service, at, dice)
+    await fill_cards(service.books.engine, today)
     await _invoices(service, today)
     await operations(service, today - timedelta(days=LAST_DAY))
     return made + await _desk(service, today - timedelta(days=LAST_DAY, hours=1))

@@ -308,7 +308,7 @@ async def _pdf(settings: Settings, number: str) -> bytes:
     from billing.documents import credit_note_pdf, invoice_pdf
     from billing.domain.invoices import CREDIT_SERIES
     from billing.invoicing import Invoicing
-    from ivr.cli.issuer import issuer_of
+    from ivr.issuer import issuer_of
 
     issuer = issuer_of(settings)
     async with _engine(settings) as engine:

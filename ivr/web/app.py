@@ -8,7 +8,17 @@ from typing import Final
 
 from aiohttp import web
 
-from ivr.web import board, desk_pages, live_pages, login_pin, prompt_pages, public, pulse
+from ivr.web import (
+    board,
+    card_events,
+    desk_pages,
+    live_pages,
+    login_pin,
+    prompt_pages,
+    public,
+    pulse,
+    signup,
+)
 from ivr.web.account.pages import PAGES as ACCOUNT_PAGES
 from ivr.web.admin import (
     account,
@@ -21,6 +31,7 @@ from ivr.web.admin import (
     alarms,
     call,
     calls,
+    cards,
     client,
     client_edit,
     clients,
@@ -114,6 +125,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *plans.PAGES,
     *invoices.PAGES,
     *payouts.PAGES,
+    *cards.PAGES,
     *portal_payouts.PAGES,
     *report.PAGES,
     *report_calls.PAGES,
@@ -146,6 +158,8 @@ def make_web(deps: WebDeps) -> web.Application:
     add_health(app)
     public.add_public(app)
     login_pin.add_pin_login(app)
+    card_events.add_card_events(app)
+    signup.add_signup(app)
     add_pages(app, PAGES)
     add_operations(app)
     app.router.add_get("/static/{hash}/{name}", _static)

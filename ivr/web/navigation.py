@@ -87,6 +87,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             ("/admin/report", "Revenue"),
             ("/admin/reports", "Reports"),
             ("/admin/payouts", "Payouts"),
+            ("/admin/payments", "Card payments"),
         ),
         _group(
             "Operations",

@@ -22,6 +22,7 @@ from billing.wallet import Wallet
 from ivr.calls.mailbox import Mailbox
 from ivr.directory.gate import PinGate
 from ivr.directory.model import Directory
+from ivr.payments.desk import CardDesk
 from ivr.settings import Settings
 from ivr.tables import audit_log
 from ivr.web.factor.store import Factors
@@ -67,6 +68,8 @@ class WebDeps:
     cli_token: str = ""
     # Strangers may open an account of their own.
     signup: bool = False
+    # Where cards are taken; None: they are not.
+    cards: CardDesk | None = None
     # Webhooks may be plain http, for servers in our own network.
     webhooks_plain: bool = False
     # Sound files of calls; None where nothing is recorded.

@@ -14,9 +14,19 @@ from ivr.web.account.frame import TRANSFER_ID, code_of
 from ivr.web.fields import Line, PageInput
 from ivr.web.forms import FormKey, attempt, new_key, read_sent
 from ivr.web.guard import Page, render
+from ivr.web.language import gettext as _
 from ivr.web.queries.accounts import find_account, top_up_amount
+from ivr.web.queries.cards import CardFilter, list_payments
 from ivr.web.scope import CALLERS, Who
 from ivr.web.state import web_of
+
+CARDS_SHOWN: Final = 10
+# What was done, as the address names it: nothing of the address is shown itself.
+DONE: Final = {
+    "auto-on": "Your balance is topped up by itself from now on.",
+    "auto-off": "Nothing is charged by itself any more. The card is kept.",
+    "forgotten": "The card is forgotten.",
+}
 
 
 class VoucherForm(PageInput):
@@ -45,7 +55,15 @@ async def top_up_page(
             if TRANSFER_ID.fullmatch(transfer_id)
             else None
         )
+        paid = await list_payments(connection, who.scope, CardFilter(), limit=CARDS_SHOWN)
+    cards = running.deps.cards
+    done = request.query.get("done", "")
     values = {
+        "cards": cards,
+        "card": await cards.autos.find(account.code) if cards else None,
+        "spent": await cards.autos.spent(account.code) if cards else 0,
+        "card_rows": paid,
+        "done": _(DONE[done]) if done in DONE else "",
         "account": account,
         "added": added,
         "transfer_id": transfer_id,

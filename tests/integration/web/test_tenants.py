@@ -67,6 +67,7 @@ class Foreign:
     key: str
     alarm: str
     batch: str
+    payment: str
 
     @property
     def fields(self) -> dict[str, str]:
@@ -81,6 +82,7 @@ class Foreign:
     def fill(self, path: str) -> str:
         live = "/hangup" in path or "/live/" in path
         path = re.sub(r"\{call_id:[^}]*\}\}?", self.live_id if live else self.call_id, path)
+        path = re.sub(r"\{payment:[^}]*\}\}?", self.payment, path)
         path = re.sub(r"\{callback:[^}]*\}\}?", self.callback, path)
         path = re.sub(r"\{alarm:[^}]*\}\}?", self.alarm, path)
         path = re.sub(r"\{batch:[^}]*\}\}?", self.batch, path)
@@ -130,6 +132,7 @@ async def fill_site(site: Site) -> Foreign:
         key=key,
         alarm=alarm,
         batch=made.batch.id,
+        payment=await site.card_payment(),
     )
 
 
@@ -142,7 +145,8 @@ def _roles_of(page: Page) -> frozenset[Role]:
 def test_the_walk_knows_every_route(site: Site):
     app = make_web(site.deps)
     public = {
-        "/", "/login", "/login/code", "/login/pin", "/login/pin/code",
+        "/", "/login", "/login/code", "/login/pin", "/login/pin/code", "/webhooks/stripe",
+        "/signup",
         "/healthz", "/readyz", "/metrics", "/static/{hash}/{name}",
         f"{BASE}/openapi.json", f"{BASE}/problems", "/language/{language}",
     }  # fmt: skip

@@ -1,13 +1,9 @@
-"""Who sends the documents that commands write."""
+"""Who sends the documents, as the settings say."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from billing.documents import Issuer
-
-if TYPE_CHECKING:
-    from ivr.settings import Settings
+from ivr.settings import Settings
 
 
 def issuer_of(settings: Settings) -> Issuer:
