@@ -74,7 +74,9 @@ ACTIONS = {
     "Originate": {"originate"},
     "Ping": set[str](),
     "Redirect": {"call"},
+    "CoreSettings": {"reporting", "system"},
     "QueueReload": set[str](),
+    "QueueStatus": set[str](),
     "Setvar": {"call"},
 }
 # What the dialplan itself sets, or the node: nothing a caller sent.
