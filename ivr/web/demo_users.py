@@ -13,8 +13,10 @@ from billing.errors import InvalidInput
 from ivr import secrets
 from ivr.web.passwords import generate, hash_password
 from ivr.web.scope import Role
+from ivr.web.tokens import add_token
 from ivr.web.users import add_user, find_user
 
+KEY_DAYS: Final = 365
 FOLDER: Final = "demo-logins"
 DEMO: Final = (
     ("operator", Role.OPERATOR, None),
@@ -45,9 +47,26 @@ async def ensure_demo_users(engine: AsyncEngine, state_dir: Path, clock: Clock) 
                 # Another catalog than the demo's has no such client or account.
                 continue
             await asyncio.to_thread(_keep, file, password)
+            if role is Role.CLIENT:
+                await _demo_key(engine, file, login, clock)
         shown = await asyncio.to_thread(_shown, file)
         lines.append(f"{login} / {shown}  ({role.value})")
     return lines
+
+
+async def _demo_key(engine: AsyncEngine, file: Path, client: str, clock: Clock) -> None:
+    """Let the demo's client have a key that may only read, kept beside its password."""
+    key = await add_token(
+        engine,
+        "bookkeeping",
+        role=Role.CLIENT,
+        subject=client,
+        days=KEY_DAYS,
+        clock=clock,
+        rights=frozenset(),
+        created_by=client,
+    )
+    await asyncio.to_thread(_keep, file.with_suffix(".key"), key)
 
 
 def _keep(file: Path, password: str) -> None:
