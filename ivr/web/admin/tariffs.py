@@ -196,7 +196,7 @@ def _grid(versions: Sequence[Version], path: str) -> Grid:
 def _prices(tariff: Tariff) -> str:
     """Write the tiers in a line; periods of the day come on top of them."""
     tiers = ", ".join(
-        (f"from {tier.from_seconds} s " if tier.from_seconds else "")
+        (_("from %(seconds)s s", seconds=tier.from_seconds) + " " if tier.from_seconds else "")
         + format_price(tier.price, tier.per_seconds)
         for tier in tariff.tiers
     )
