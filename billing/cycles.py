@@ -18,6 +18,7 @@ from typing import Final
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.alerts import note_crossings
 from billing.clock import Clock
 from billing.domain.cover import issuer_of
 from billing.domain.cycles import months_after, share_of_month
@@ -147,6 +148,7 @@ class Cycles:
 
     async def _next(self, subscription: Subscription) -> Subscription:
         last = subscription.ends and subscription.cycle + 1 >= subscription.paid_cycles
+        await note_crossings(self._connection, subscription, self._now_us)
         await self._commit(subscription)
         for meter in subscription.plan.meters:
             await self._close(subscription, meter, rolls=not last)

@@ -29,6 +29,12 @@ def new_id(clock: Clock) -> str:
     return str(uuid.UUID(int=value))
 
 
+def first_id(at_us: int) -> str:
+    """Write the lowest id that can be made at a moment (microseconds): all later ones are above."""
+    value = (max(at_us, 0) // 1_000 & (1 << 48) - 1) << 80 | 0x7 << 76
+    return str(uuid.UUID(int=value))
+
+
 def input_hash(content: Mapping[str, object]) -> str:
     """Hash the content of a request (JSON values) so that a reused key can be compared."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import ColumnElement, Row, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of, moment_of
@@ -296,12 +296,22 @@ class Invoicing:
             return credit_note_of(row), header
 
     async def list_invoices(
-        self, *, account: str | None = None, unpaid: bool = False
+        self,
+        *,
+        account: str | None = None,
+        unpaid: bool = False,
+        after: tuple[int, str] | None = None,
+        limit: int | None = None,
     ) -> list[Header]:
-        """List invoices, oldest first."""
-        conditions = [invoices.c.account == account] if account is not None else []
+        """List invoices, oldest first; `after` is the moment and number of the last one seen."""
+        conditions: list[ColumnElement[bool]] = []
+        if account is not None:
+            conditions.append(invoices.c.account == account)
+        if after is not None:
+            place = tuple_(invoices.c.issued_us, invoices.c.number)
+            conditions.append(place > tuple_(*after))
         async with self._engine.connect() as connection:
-            return await headers(connection, *conditions, unpaid=unpaid)
+            return await headers(connection, *conditions, unpaid=unpaid, limit=limit)
 
 
 def credit_note_of(row: Row[Any]) -> CreditNote:  # Any: a row of many column types

@@ -21,7 +21,8 @@ from billing.storage.tables import accounts, entries, transfers
 
 DAY_US: Final = 86_400 * 1_000_000
 ROWS_MAX: Final = 10_000
-STATEMENT_MAX: Final = 500
+# A page of 500 and one row more, which says that there is another.
+STATEMENT_MAX: Final = 501
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

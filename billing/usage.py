@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
@@ -57,6 +57,7 @@ from billing.storage.plan_tables import (
     usage_hours,
 )
 from billing.storage.statements import Add, Find, Insert, Rows, Steps
+from billing.usage_reports import usage_rows
 
 HOUR_US: Final = 3_600_000_000
 _EVENT: Final = (
@@ -235,36 +236,16 @@ class Metering:
             warning=use.warning,
         )
 
-    async def report(self, span: Span, *, account: str | None = None) -> list[UsageRow]:
-        """Sum usage by account, meter and type from the sums per hour."""
-        key = (usage_hours.c.account, usage_hours.c.meter, usage_hours.c.type)
-        query = (
-            select(
-                *key,
-                func.sum(usage_hours.c.events).label("events"),
-                func.sum(usage_hours.c.units).label("units"),
-                func.sum(usage_hours.c.overage_units).label("overage_units"),
-                func.sum(usage_hours.c.overage).label("overage"),
-            )
-            .where(usage_hours.c.hour_us >= span.from_us, usage_hours.c.hour_us < span.until_us)
-            .group_by(*key)
-            .order_by(*key)
-        )
-        if account is not None:
-            query = query.where(usage_hours.c.account == account)
-        async with self._engine.connect() as connection:
-            return [
-                UsageRow(
-                    account=row.account,
-                    meter=row.meter,
-                    type=row.type,
-                    events=int(row.events),
-                    units=int(row.units),
-                    overage_units=int(row.overage_units),
-                    overage=int(row.overage),
-                )
-                for row in await connection.execute(query)
-            ]
+    async def report(
+        self,
+        span: Span,
+        *,
+        account: str | None = None,
+        after: tuple[str, str, str] | None = None,
+        limit: int | None = None,
+    ) -> list[UsageRow]:
+        """Sum usage by account, meter and type from the sums per hour; after a place, so many."""
+        return await usage_rows(self._engine, span, account=account, after=after, limit=limit)
 
 
 async def _open(

@@ -17,7 +17,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 
@@ -29,7 +28,8 @@ import billing.storage.plan_tables
 import billing.storage.report_tables
 import billing.storage.voucher_tables  # noqa: F401 - registers its tables
 import ivr.care_tables
-import ivr.operation_tables  # noqa: F401 - as above
+import ivr.operation_tables
+import ivr.webhook_tables  # noqa: F401 - as above
 from billing.storage.tables import RowId, metadata
 
 dids = Table(
@@ -128,36 +128,6 @@ account_languages = Table(
     Column("language", Text, nullable=False),
 )
 
-webhooks = Table(
-    "webhooks",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("client", Text, ForeignKey("clients.code"), nullable=False),
-    Column("url", Text, nullable=False),
-    Column("secret", Text, nullable=False),  # signs what is sent
-    Column("enabled", Boolean, nullable=False),
-    Column("seen_us", BigInteger, nullable=False),  # calls that ended until then are delivered
-    Column("created_us", BigInteger, nullable=False),
-)
-
-webhook_deliveries = Table(
-    "webhook_deliveries",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("webhook", Text, ForeignKey("webhooks.id"), nullable=False),
-    Column("event_id", Text, nullable=False),
-    Column("event", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("state", Text, nullable=False),  # pending | delivered | failed
-    Column("attempts", Integer, nullable=False),
-    Column("next_us", BigInteger, nullable=False),
-    Column("reason", Text),
-    Column("tried_us", BigInteger),
-    Column("created_us", BigInteger, nullable=False),
-    UniqueConstraint("webhook", "event_id"),
-    Index("ix_webhook_deliveries_state_next_us", "state", "next_us"),
-)
-
 # Wrong PINs and vouchers, and until when nobody may try (`ivr.directory.gate`).
 pin_failures = Table(
     "pin_failures",
@@ -214,6 +184,7 @@ calls = Table(
     Index("ix_calls_client_started_us", "client", "started_us"),
     Index("ix_calls_did_started_us", "did", "started_us"),
     Index("ix_calls_client_closed_us", "client", "closed_us"),
+    Index("ix_calls_closed_us", "closed_us"),
     Index(
         "ix_calls_untalked",
         "started_us",

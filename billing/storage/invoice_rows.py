@@ -244,6 +244,7 @@ async def headers(
     connection: AsyncConnection,
     *conditions: Any,  # Any: SQL conditions
     unpaid: bool = False,
+    limit: int | None = None,
 ) -> list[Header]:
     """Read invoices, oldest first, with what has paid them."""
     allocated = (
@@ -258,6 +259,8 @@ async def headers(
     )
     if unpaid:
         query = query.where(invoices.c.total > allocated)
+    if limit is not None:
+        query = query.limit(limit)
     return [
         Header(
             number=row.number,

@@ -12,7 +12,8 @@ from billing.storage.report_tables import revenue_days
 from billing.storage.tables import accounts, clients, sessions
 from ivr.alarms.findings import CallerCalls, Revenue, Spending, TalkShape
 from ivr.directory.fraud_limits import FraudLimits
-from ivr.tables import calls, pin_failures, webhook_deliveries
+from ivr.tables import calls, pin_failures
+from ivr.webhook_tables import webhook_outbox
 
 HOUR_US: Final = 3_600 * MICROSECONDS
 DAY_US: Final = 24 * HOUR_US
@@ -146,7 +147,7 @@ async def locked_pins(connection: AsyncConnection, now_us: int) -> dict[str, int
 async def late_webhooks(connection: AsyncConnection, before_us: int) -> int:
     """Count deliveries that should have been tried before a moment."""
     query = select(func.count()).where(
-        webhook_deliveries.c.state == "pending", webhook_deliveries.c.next_us < before_us
+        webhook_outbox.c.state == "pending", webhook_outbox.c.next_us < before_us
     )
     return int(await connection.scalar(query) or 0)
 

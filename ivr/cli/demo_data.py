@@ -28,6 +28,7 @@ from billing.vouchers import Vouchers
 from billing.wallet import Wallet
 from ivr.cli.demo_cards import fill_cards
 from ivr.cli.demo_operations import operations, picture
+from ivr.cli.demo_webhooks import fill_webhooks
 from ivr.directory.care import add_note
 from ivr.directory.own_prompts import OwnPrompt, save_prompt
 from ivr.sandbox.configure import LANGUAGE, PROMPTS
@@ -67,6 +68,7 @@ async def fill(service: Service) -> int:
     await fill_cards(service.books.engine, today)
     await _invoices(service, today)
     await operations(service, today - timedelta(days=LAST_DAY))
+    await fill_webhooks(service.books.engine, today - timedelta(days=LAST_DAY, hours=5))
     return made + await _desk(service, today - timedelta(days=LAST_DAY, hours=1))
 
 

@@ -20,14 +20,26 @@ app = typer.Typer(
 
 
 @app.command()
-def add(client: str, url: str, json: context.JsonFlag = False) -> None:
-    """Tell a server of every call of a client that ends; the secret is shown once, here."""
+def add(
+    client: Annotated[str, typer.Argument(help="A client; `-` for the installation's own server.")],
+    url: str,
+    event: Annotated[list[str] | None, typer.Option(help="What to tell; call.ended.")] = None,
+    json: context.JsonFlag = False,
+) -> None:
+    """Tell a server of what happens from now on; the secret is shown once, here."""
     from billing.clock import SystemClock
-    from ivr.web.webhooks.outbox import add_webhook
+    from ivr.web.webhooks.endpoints import DEFAULT_EVENTS, Whose, add_endpoint
 
     plain = context.settings().webhooks_allow_private
-    hook = _with(
-        lambda engine: add_webhook(engine, client, url, clock=SystemClock(), allow_plain=plain)
+    hook, _ = _with(
+        lambda engine: add_endpoint(
+            engine,
+            Whose(client=None if client == "-" else client),
+            url,
+            clock=SystemClock(),
+            events=event or DEFAULT_EVENTS,
+            allow_plain=plain,
+        )
     )
     if json:
         context.emit({"id": hook.id, "client": client, "url": url, "secret": hook.secret})
@@ -38,18 +50,27 @@ def add(client: str, url: str, json: context.JsonFlag = False) -> None:
 @app.command("list")
 def listed(client: str | None = None, json: context.JsonFlag = False) -> None:
     """List webhooks."""
-    from ivr.web.webhooks.outbox import list_webhooks
+    from ivr.web.webhooks.endpoints import Whose, list_endpoints
 
-    hooks = _with(lambda engine: list_webhooks(engine, client))
+    hooks = _with(lambda engine: list_endpoints(engine, Whose(client=client)))
     if json:
         rows = [
-            {"id": hook.id, "client": hook.client, "url": hook.url, "enabled": hook.enabled}
+            {
+                "id": hook.id,
+                "client": hook.client,
+                "account": hook.account,
+                "url": hook.url,
+                "events": list(hook.events),
+                "enabled": hook.enabled,
+            }
             for hook in hooks
         ]
         context.emit({"webhooks": rows})
         return
     for hook in hooks:
-        context.say(f"{hook.id}  {hook.client:<16} {'on ' if hook.enabled else 'off'}  {hook.url}")
+        owner = hook.client or hook.account or "-"
+        state = "on " if hook.enabled else "off"
+        context.say(f"{hook.id}  {owner:<16} {state}  {hook.url}")
     if not hooks:
         context.say("no webhooks")
 
@@ -107,7 +128,7 @@ def disable(webhook: str) -> None:
 
 
 def _switch(webhook: str, *, enabled: bool) -> None:
-    from ivr.web.webhooks.outbox import set_enabled
+    from ivr.web.webhooks.endpoints import set_enabled
 
     _with(lambda engine: set_enabled(engine, webhook, enabled=enabled))
     context.say("on" if enabled else "off")

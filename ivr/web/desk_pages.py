@@ -25,7 +25,7 @@ from ivr.web.queries.desk import (
     mark_heard,
 )
 from ivr.web.scope import CLIENTS, OPERATORS, Right, Role, Scope, Who
-from ivr.web.state import web_of
+from ivr.web.state import Web, web_of
 
 LISTED_MAX: Final = 100
 CALLBACK_PATH: Final = "{callback:[0-9a-f-]{36}}"
@@ -65,7 +65,7 @@ async def _page(
         messages = await list_messages(connection, who.scope, limit=LISTED_MAX)
         waiting = await list_callbacks(connection, who.scope, limit=LISTED_MAX)
     values = {
-        "agents": _agents(request, who.scope),
+        "agents": agents_of(running, who.scope),
         "messages": messages,
         "callbacks": waiting,
         "refused": refused,
@@ -73,8 +73,9 @@ async def _page(
     return render(request, "desk.html", who, values, status=status)
 
 
-def _agents(request: web.Request, scope: Scope) -> list[AgentRow]:
-    directory = web_of(request).deps.directory()
+def agents_of(running: Web, scope: Scope) -> list[AgentRow]:
+    """List the agents of the queues that somebody has to do with."""
+    directory = running.deps.directory()
     return [
         AgentRow(
             client=queue.client,

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -24,28 +24,38 @@ LINE_MAX: Final = 200
 PAGE_SIZE: Final = 50
 PAGE_SIZE_MAX: Final = 500
 CURSOR_MAX: Final = 400
+# The API's document quotes these patterns, so they are written for every reader of them alike:
+# no control characters, no line or paragraph breaks, nothing that hides or turns text around.
+_HIDDEN: Final = r"\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\uffff"
+LINE: Final = re.compile(rf"^([^\s{_HIDDEN}]([^{_HIDDEN}]*[^\s{_HIDDEN}])?)?$")
+NUMBER_AS_WRITTEN: Final = r"^[ ()-]*\+?[ ()-]*([0-9][ ()-]*){2,20}$"
+_FRACTION: Final = (
+    r"0\.([1-9][0-9]{0,5}|0[1-9][0-9]{0,4}|00[1-9][0-9]{0,3}|000[1-9][0-9]{0,2}|0000[1-9][0-9]?"
+    r"|00000[1-9])"
+)
+POSITIVE: Final = rf"^([1-9][0-9]{{0,12}}(\.[0-9]{{1,6}})?|{_FRACTION})$"
+TOP_UP: Final = rf"^([1-9][0-9]{{0,5}}(\.[0-9]{{1,6}})?|1000000(\.0{{1,6}})?|{_FRACTION})$"
 DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 YEAR_MIN: Final = 2000
 YEAR_MAX: Final = 2199
 
 
 class Input(BaseModel):
-    """Base of queries and bodies of the API: unknown fields are refused."""
+    """Base of queries and bodies of the API: they are taken as they came, or refused."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    takes_apart: ClassVar[bool] = False
 
 
 class PageInput(Input):
-    """Base of forms and filters of pages: what they do not know they leave out."""
+    """Base of forms and filters of pages: blanks around and what they do not know are left out."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
 
 
 def _plain(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("write this without control characters or line breaks")
+    if not LINE.fullmatch(text):
+        raise ValueError("write this without control characters, line breaks or blanks around it")
     if len(text) > LINE_MAX:
         raise ValueError(f"write at most {LINE_MAX} characters")
     return text
@@ -63,7 +73,7 @@ def _code(text: str) -> str:
 
 def _number(text: str) -> str:
     number = re.sub(r"[ ()-]", "", text)
-    if not NUMBER.fullmatch(number):
+    if len(text) > LINE_MAX or not NUMBER.fullmatch(number):
         raise ValueError("a phone number is 2 to 20 digits")
     return number.removeprefix("+")
 
@@ -110,13 +120,32 @@ def _day(value: object) -> date:
     return day
 
 
-Line = Annotated[str, AfterValidator(_plain)]
+def _says(**schema: Any) -> Any:  # Any: a JSON schema, and pydantic's field
+    return Field(json_schema_extra=schema)
+
+
+Line = Annotated[str, AfterValidator(_plain), _says(pattern=LINE.pattern, maxLength=LINE_MAX)]
+# A line that may not be empty, and is short.
+Word = Annotated[
+    str,
+    AfterValidator(_plain),
+    Field(min_length=1, max_length=100),
+    _says(pattern=LINE.pattern),
+]
 OptionalLine = Annotated[Line | None, BeforeValidator(_nothing)]
-Code = Annotated[str, AfterValidator(_code)]
+Code = Annotated[
+    str,
+    AfterValidator(_code),
+    _says(pattern=f"^{CODE.pattern}$", minLength=1, maxLength=64, examples=["alice"]),
+]
 OptionalCode = Annotated[Code | None, BeforeValidator(_nothing)]
-Number = Annotated[str, AfterValidator(_plain), AfterValidator(_number)]
+Number = Annotated[
+    str,
+    AfterValidator(_number),
+    _says(pattern=NUMBER_AS_WRITTEN, maxLength=LINE_MAX, examples=["15551230001"]),
+]
 OptionalNumber = Annotated[Number | None, BeforeValidator(_nothing)]
-Pin = Annotated[str, AfterValidator(_pin)]
+Pin = Annotated[str, AfterValidator(_pin), _says(pattern=f"^{PIN.pattern}$")]
 OptionalPin = Annotated[Pin | None, BeforeValidator(_nothing)]
 # JSON and forms carry amounts as decimal strings; inside they are micro-units.
 _WRITTEN: Final[dict[str, Any]] = {  # Any: a JSON schema
@@ -125,10 +154,14 @@ _WRITTEN: Final[dict[str, Any]] = {  # Any: a JSON schema
     "examples": ["12.50"],
 }
 Amount = Annotated[Micros, BeforeValidator(_amount), Field(json_schema_extra=_WRITTEN)]
-TopUpAmount = Annotated[Amount, AfterValidator(_top_up)]
+TopUpAmount = Annotated[Amount, AfterValidator(_top_up), _says(pattern=TOP_UP)]
 OptionalAmount = Annotated[Amount | None, BeforeValidator(_nothing)]
 CreditLimit = Annotated[Amount, AfterValidator(_not_negative)]
-Day = Annotated[date, BeforeValidator(_day)]
+Day = Annotated[
+    date,
+    BeforeValidator(_day),
+    _says(pattern="^2[01][0-9]{2}-[0-9]{2}-[0-9]{2}$", examples=["2026-03-31"]),
+]
 OptionalDay = Annotated[Day | None, BeforeValidator(_nothing)]
 PageSize = Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX)]
 Cursor = Annotated[str, Field(max_length=CURSOR_MAX, pattern=r"^[A-Za-z0-9_-]*$")]
@@ -148,7 +181,7 @@ def read_cursor(text: str, *kinds: type) -> list[Any] | None:  # Any: int or str
 
     """
     refusal = Refusal(
-        "invalid", "This is no place in the list.", fields={"after": "Use `next` of a page."}
+        "invalid_input", "This is no place in the list.", fields={"after": "Use `next` of a page."}
     )
     if not text:
         return None

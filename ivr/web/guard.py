@@ -87,19 +87,7 @@ def _guarded(pages: tuple[Page, ...]) -> Callable[[web.Request], Awaitable[web.S
         session = await current_session(request)
         if session is None:
             raise _to_login(request)
-        adopt(session.language, session.timezone)
-        who = Who(
-            login=session.login,
-            scope=web_of(request).scoped(session.scope),
-            address=address_of(request),
-            csrf=session.csrf,
-            session=session.token_hash,
-            by_pin=session.by_pin,
-            rights=session.rights,
-            proved_us=session.proved_us,
-            steps=_steps(request, session),
-        )
-        request[WHO] = who
+        who = _who_of(request, session)
         page = next((each for each in pages if each.admits(who)), None)
         if page is None:
             raise Refusal("forbidden", "Your login is not made for this page.")
@@ -131,6 +119,29 @@ def _to(request: web.Request, path: str) -> web.HTTPException | Refusal:
     if "HX-Request" in request.headers:
         return Refusal("forbidden", "Something must be done first.", headers={"HX-Redirect": path})
     return web.HTTPSeeOther(path)
+
+
+def _who_of(request: web.Request, session: Session) -> Who:
+    adopt(session.language, session.timezone)
+    who = Who(
+        login=session.login,
+        scope=web_of(request).scoped(session.scope),
+        address=address_of(request),
+        csrf=session.csrf,
+        session=session.token_hash,
+        by_pin=session.by_pin,
+        rights=session.rights,
+        proved_us=session.proved_us,
+        steps=_steps(request, session),
+    )
+    request[WHO] = who
+    return who
+
+
+async def current_who(request: web.Request) -> Who | None:
+    """Tell who reads a page that is for everybody; None where nobody is logged in."""
+    session = await current_session(request)
+    return None if session is None else _who_of(request, session)
 
 
 async def current_session(request: web.Request) -> Session | None:

@@ -137,6 +137,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
         _group(
             "My account",
             ("/account/phones", "Phones and PIN"),
+            ("/account/webhooks", "Webhooks"),
             ("/account/settings", "Settings"),
         ),
     ),

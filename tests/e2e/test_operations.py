@@ -161,7 +161,7 @@ async def test_the_board_tells_who_waits_in_asterisk_and_who_answers(line: Line)
         await phone.press("2")
         await line.state("waiting")
         await asyncio.sleep(1.5)
-        _, body = await api(line, "GET", "/queues")
+        _, body = await api(line, "GET", "/live/queues")
         await phone.hang_up()
 
     queues = {queue["name"]: queue for queue in body["items"]}

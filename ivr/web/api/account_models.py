@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from ivr.directory.model import PIN
 from ivr.web.api.models import Moment, Money, Output
 from ivr.web.fields import CreditLimit, Input, Line, Number, TopUpAmount
 
 Reason = Annotated[Line, Field(min_length=1)]
-PlanName = Annotated[Line, Field(min_length=1, max_length=64)]
+PlanName = Annotated[Line, Field(min_length=1, max_length=64, json_schema_extra={"maxLength": 64})]
 
 
 class Adjustment(Input):
@@ -55,7 +55,9 @@ class PhoneChange(Input):
 class NewPin(Input):
     """A PIN to be set; without one, one is drawn and answered this once."""
 
-    pin: SecretStr | None = None
+    pin: Annotated[SecretStr, Field(json_schema_extra={"pattern": f"^{PIN.pattern}$"})] | None = (
+        None
+    )
 
     @field_validator("pin")
     @classmethod
@@ -89,9 +91,3 @@ class PlanChange(Input):
     what: Literal["subscribe", "change", "end", "end_now"]
     plan: PlanName | None = None
     payment: Literal["monthly", "quarterly", "annual"] | None = None
-
-    @model_validator(mode="after")
-    def _named(self) -> PlanChange:
-        if self.what in {"subscribe", "change"} and self.plan is None:
-            raise ValueError("name the plan")
-        return self

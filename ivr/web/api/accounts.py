@@ -58,10 +58,16 @@ async def add_account(ask: Ask) -> Answer:
     """Open an account."""
     assert isinstance(ask.body, models.NewAccount)
     body, deps = ask.body, ask.web.deps
+    if body.mode == "prepaid" and body.credit_limit:
+        raise Refusal(
+            "invalid_input",
+            "Correct the fields that are named.",
+            fields={"credit_limit": "Only a postpaid account has a credit limit."},
+        )
     known = deps.directory()
     if any(known.account_of_phone(number) for number in body.phones):
         raise Refusal(
-            "invalid",
+            "invalid_input",
             "Correct the fields that are named.",
             fields={"phones": "A phone belongs to another account."},
         )
@@ -184,7 +190,8 @@ OPERATIONS: Final = (
         body=models.NewAccount,
         answer=models.Account,
         statuses=(201,),
-        problems=("account_exists",),
+        problems=("account_exists", "invalid_input"),
+        located="showAccount",
     ),
     Operation(
         method="GET",
@@ -208,7 +215,7 @@ OPERATIONS: Final = (
         answer=models.ToppedUp,
         statuses=(201, 200),
         needs_key=True,
-        problems=("missing_key", "unknown_account", "idempotency_conflict"),
+        problems=("unknown_account", "invalid_input", "invalid_amount"),
     ),
     Operation(
         method="GET",

@@ -212,7 +212,7 @@ OPERATIONS: Final = (
         answer=models.Refund,
         statuses=(201, 200),
         needs_key=True,
-        problems=("missing_key", "unknown_session", "nothing_to_refund", "idempotency_conflict"),
+        problems=("unknown_session", "nothing_to_refund", "invalid_input"),
     ),
     Operation(
         method="GET",

@@ -6,6 +6,7 @@ goes out and writes its part of the OpenAPI document, so that none of them can d
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -29,8 +30,10 @@ BASE: Final = "/api/v1"
 BAD_TOKENS_MAX: Final = 100
 # Of one token in the window of `limits`, 15 minutes: some 16 a second without end.
 REQUESTS_MAX: Final = 15_000
+WHOLE_BYTES_MAX: Final = 64 * 1024
 JSON: Final = "application/json"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+REPLAYED_HEADER: Final = "Idempotency-Replayed"
 KEY: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
 
 
@@ -61,8 +64,38 @@ class Answer:
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
+    def response(self, status: int) -> web.Response:
+        """Write it as JSON."""
+        response = web.Response(
+            body=self.model.model_dump_json().encode(),
+            content_type=JSON,
+            status=self.status or status,
+            headers=dict(self.headers),
+        )
+        if getattr(self.model, "replayed", False):
+            response.headers[REPLAYED_HEADER] = "true"
+        return response
 
-OperationHandler = Callable[[Ask], Awaitable[Answer]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileAnswer:
+    """A file that an operation answers with."""
+
+    body: bytes
+    media: str
+    name: str
+
+    def response(self, status: int) -> web.Response:
+        """Write it as something to be kept."""
+        return web.Response(
+            body=self.body,
+            content_type=self.media,
+            status=status,
+            headers={"Content-Disposition": f'attachment; filename="{self.name}"'},
+        )
+
+
+OperationHandler = Callable[[Ask], Awaitable[Answer | FileAnswer]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +108,9 @@ class Operation:
     summary: str
     roles: frozenset[Role]
     handler: OperationHandler
-    answer: type[BaseModel]
+    # None: a file of the type `media`.
+    answer: type[BaseModel] | None
+    media: str = JSON
     query: type[Input] = NoQuery
     body: type[Input] | None = None
     statuses: tuple[int, ...] = (200,)
@@ -85,6 +120,15 @@ class Operation:
     # Larger bodies than pages send; None: as everywhere.
     bytes_max: int | None = None
     problems: tuple[str, ...] = ()
+    # What `summary` has no room for.
+    description: str = ""
+    # Where what was made can be read: the name of the operation that shows it.
+    located: str = ""
+
+    @property
+    def tag(self) -> str:
+        """The noun it is about: the first word of its path."""
+        return self.path.split("/")[1]
 
 
 def idempotency_key(ask: Ask) -> str:
@@ -94,7 +138,11 @@ def idempotency_key(ask: Ask) -> str:
         Refusal: there is none.
 
     """
-    key = ask.request.headers.get(IDEMPOTENCY_HEADER, "")
+    return _key_of(ask.request)
+
+
+def _key_of(request: web.Request) -> str:
+    key = request.headers.get(IDEMPOTENCY_HEADER, "")
     if not KEY.fullmatch(key):
         raise Refusal(
             "missing_key", "Send one of 1 to 100 visible ASCII characters, new for each movement."
@@ -120,13 +168,10 @@ def guarded(operation: Operation) -> Callable[[web.Request], Awaitable[web.Strea
             query=operation.query.model_validate(read_query(request)),
             body=await _read_body(request, operation.body),
         )
+        if operation.needs_key:
+            _key_of(request)
         answer = await operation.handler(ask)
-        return web.Response(
-            body=answer.model.model_dump_json().encode(),
-            content_type=JSON,
-            status=answer.status or operation.statuses[0],
-            headers=dict(answer.headers),
-        )
+        return answer.response(operation.statuses[0])
 
     return handle
 
@@ -184,4 +229,23 @@ async def _read_body(request: web.Request, model: type[Input] | None) -> Input |
         return None
     if request.content_type != JSON:
         raise Refusal("wrong_media_type", f"Send {JSON}.")
-    return TypeAdapter(model).validate_json(await request.read())
+    # Numbers are numbers and flags are flags; what a model takes apart itself is no JSON any more.
+    body = await request.read()
+    if model.takes_apart:
+        return TypeAdapter(model).validate_json(body)
+    return TypeAdapter(model).validate_json(_whole(body), strict=True)
+
+
+def _whole(body: bytes) -> bytes:
+    """Write 25.0 as 25: in JSON they are the same number, and JSON Schema takes both as integer."""
+    if len(body) > WHOLE_BYTES_MAX or b"." not in body:
+        return body
+    try:
+        return json.dumps(json.loads(body, parse_float=_number)).encode()
+    except (ValueError, RecursionError):
+        return body  # whoever reads it says what is wrong
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number

@@ -60,7 +60,7 @@ async def queues(ask: Ask) -> Answer:
     """List queues as the board shows them."""
     board = await read_board(ask.web, ask.who.scope)
     return Answer(
-        model=live_models.Queues(
+        model=live_models.QueueBoard(
             linked=board.linked,
             items=tuple(
                 live_models.QueueNow(
@@ -96,12 +96,12 @@ async def queues(ask: Ask) -> Answer:
 OPERATIONS: Final = (
     Operation(
         method="GET",
-        path="/queues",
-        name="listQueues",
+        path="/live/queues",
+        name="watchQueues",
         summary="List queues: who waits, who answers, how today goes",
         roles=OPERATORS | CLIENTS,
         handler=queues,
-        answer=live_models.Queues,
+        answer=live_models.QueueBoard,
     ),
     Operation(
         method="POST",

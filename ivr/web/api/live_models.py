@@ -74,7 +74,7 @@ class QueueNow(Output):
     service_level_percent: float | None
 
 
-class Queues(Output):
+class QueueBoard(Output):
     """All queues that may be seen; `linked` is false while Asterisk does not answer."""
 
     linked: bool

@@ -5,27 +5,26 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from ivr.directory.model import PIN
+from ivr.web.api.periods import PeriodQuery
 from ivr.web.fields import (
     PAGE_SIZE,
     Code,
     CreditLimit,
     Cursor,
+    Day,
     Input,
     Line,
     Number,
-    OptionalCode,
-    OptionalDay,
-    OptionalLine,
-    OptionalNumber,
     PageSize,
     TopUpAmount,
 )
 
 Money = Annotated[str, Field(description="A decimal string.", examples=["12.50"])]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Text = Annotated[Line, Field(min_length=1)]
 
 
 class Output(BaseModel):
@@ -44,31 +43,29 @@ class PageQuery(Input):
 class CallsQuery(PageQuery):
     """Which calls."""
 
-    did: OptionalNumber = None
-    account: OptionalCode = None
-    client: OptionalCode = None
+    did: Number | None = None
+    account: Code | None = None
+    client: Code | None = None
     outcome: Literal["talked", "free", "review"] | None = None
-    first: OptionalDay = Field(None, alias="from", description="First day of the start, UTC.")
-    last: OptionalDay = Field(None, alias="to", description="Last day of the start, UTC.")
+    first: Day | None = Field(None, alias="from", description="First day of the start, UTC.")
+    last: Day | None = Field(None, alias="to", description="Last day of the start, UTC.")
 
 
 class AccountsQuery(PageQuery):
     """Which accounts; `q` begins a code, an account number, a phone or a title."""
 
-    q: OptionalLine = None
+    q: Text | None = None
     status: Literal["active", "blocked"] | None = None
     mode: Literal["prepaid", "postpaid"] | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
-    plan: OptionalLine = None
+    plan: Text | None = None
     below: CreditLimit | None = Field(None, description="Can spend less than this.")
 
 
-class SplitQuery(Input):
-    """Which revenue: whole days in UTC, this month so far when none are named."""
+class SplitQuery(PeriodQuery):
+    """Which revenue."""
 
-    client: OptionalCode = None
-    first: OptionalDay = Field(None, alias="from")
-    last: OptionalDay = Field(None, alias="to")
+    client: Code | None = None
 
 
 class NewAccount(Input):
@@ -79,7 +76,9 @@ class NewAccount(Input):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     credit_limit: CreditLimit = 0
     phones: Annotated[tuple[Number, ...], Field(max_length=20)] = ()
-    pin: SecretStr | None = None
+    pin: Annotated[SecretStr, Field(json_schema_extra={"pattern": f"^{PIN.pattern}$"})] | None = (
+        None
+    )
 
     @field_validator("pin")
     @classmethod
@@ -88,18 +87,12 @@ class NewAccount(Input):
             raise ValueError("a PIN is 4 to 12 digits")
         return pin
 
-    @model_validator(mode="after")
-    def _limit_fits(self) -> NewAccount:
-        if self.mode == "prepaid" and self.credit_limit:
-            raise ValueError("only a postpaid account has a credit limit")
-        return self
-
 
 class TopUp(Input):
     """Money to be added. The header Idempotency-Key makes it safe to send again."""
 
     amount: TopUpAmount
-    reason: Line | None = None
+    reason: Text | None = None
 
 
 class NewRefund(Input):
@@ -109,7 +102,7 @@ class NewRefund(Input):
     """
 
     amount: TopUpAmount | None = None
-    reason: Line
+    reason: Text
     goodwill: bool = False
 
 

@@ -6,8 +6,10 @@ import json
 
 from aiohttp import web
 
+from ivr.web.api.events import event_documents
 from ivr.web.api.gate import BASE, JSON, guarded
 from ivr.web.api.openapi import document
+from ivr.web.api.page import ApiPage
 from ivr.web.api.table import OPERATIONS
 from ivr.web.problems import KNOWN
 
@@ -20,7 +22,8 @@ def add_operations(app: web.Application) -> None:
             app.router.add_get(path, guarded(operation))
         else:
             app.router.add_route(operation.method, path, guarded(operation))
-    written = json.dumps(document(OPERATIONS), indent=1).encode()
+    described = document(OPERATIONS, event_documents())
+    written = json.dumps(described, indent=1).encode()
 
     async def openapi(_request: web.Request) -> web.Response:
         return web.Response(body=written, content_type=JSON)
@@ -32,3 +35,4 @@ def add_operations(app: web.Application) -> None:
 
     app.router.add_get(f"{BASE}/openapi.json", openapi)
     app.router.add_get(f"{BASE}/problems", problems)
+    app.router.add_get("/api", ApiPage(described).answer)

@@ -11,57 +11,101 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from ivr.web.api.gate import BASE, IDEMPOTENCY_HEADER, Operation
-from ivr.web.problems import KNOWN
+from ivr.web.api.about import ABOUT, KEY_HELP, TAGS
+from ivr.web.api.gate import BASE, IDEMPOTENCY_HEADER, KEY, REPLAYED_HEADER, Operation
+from ivr.web.problems import KNOWN, Problem
 
 Json = dict[str, Any]  # Any: a JSON document
 REF: Final = "#/components/schemas/{model}"
 PARAMETER: Final = re.compile(r"\{(\w+):((?:[^{}]|\{[^{}]*\})*)\}")
-ALWAYS: Final = ("not_authenticated", "forbidden", "too_many_tries", "unavailable")
+ALWAYS: Final = (
+    "not_authenticated",
+    "forbidden",
+    "too_many_tries",
+    "unavailable",
+    "ledger_unavailable",
+)
 GOOD: Final = {200: "Done.", 201: "Made.", 202: "Asked for."}
+# What a status carries besides its body.
+RETRY: Final = {429, 503}
 PROBLEM: Final[Json] = {
     "type": "object",
-    "description": "RFC 9457 problem details.",
+    "description": "RFC 9457 problem details. `code` says the same as `type`, in one word.",
     "required": ["type", "title", "status", "detail", "code"],
     "properties": {
         "type": {"type": "string", "format": "uri-reference"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
+        "title": {"type": "string", "description": "The same for every problem of this code."},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "description": "What happened here, for people."},
         "code": {"type": "string", "enum": sorted(KNOWN)},
         "errors": {
             "type": "array",
+            "description": "Which inputs are wrong, and what is wrong with each.",
             "items": {
                 "type": "object",
                 "required": ["field", "message"],
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                "properties": {
+                    "field": {"type": "string", "examples": ["amount"]},
+                    "message": {"type": "string", "examples": ["Please fill this in."]},
+                },
             },
         },
     },
 }
+HEADERS: Final[Json] = {
+    "RetryAfter": {
+        "description": "After how many seconds it is worth trying again.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Challenge": {
+        "description": "How to authenticate.",
+        "required": True,
+        "schema": {"type": "string", "examples": ['Bearer realm="talkmeter"']},
+    },
+    "Location": {
+        "description": "Where it can be read.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Replayed": {
+        "description": "`true` where the key was used before: the answer is the first one again.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
 
 
-def document(operations: Sequence[Operation]) -> Json:
+def document(operations: Sequence[Operation], webhooks: Json | None = None) -> Json:
     """Write the document."""
-    schemas = _schemas(operations)
     paths: defaultdict[str, Json] = defaultdict(dict)
     for operation in operations:
         path = PARAMETER.sub(r"{\1}", operation.path)
         paths[path][operation.method.lower()] = _operation(operation)
+    tags = sorted({operation.tag for operation in operations})
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Talkmeter",
             "version": version("talkmeter"),
             "summary": "Sells phone support by the minute.",
+            "description": ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": BASE}],
+        "servers": [{"url": BASE, "description": "This installation."}],
         "security": [{"token": []}],
+        "tags": [{"name": tag, "description": TAGS.get(tag, tag.capitalize())} for tag in tags],
         "paths": dict(paths),
+        "webhooks": webhooks or {},
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**schemas, "Problem": PROBLEM},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A token of the installation: of an operator, a client or a "
+                    "caller. It sees what a login of that role sees.",
+                }
+            },
+            "headers": HEADERS,
+            "schemas": {**_schemas(operations), "Problem": PROBLEM},
         },
     }
 
@@ -71,7 +115,7 @@ def _schemas(operations: Sequence[Operation]) -> Json:
         (operation.body, "validation") for operation in operations if operation.body
     ]
     answers: list[tuple[type[BaseModel], Any]] = [  # Any: as above
-        (operation.answer, "serialization") for operation in operations
+        (operation.answer, "serialization") for operation in operations if operation.answer
     ]
     _, defined = models_json_schema([*bodies, *answers], ref_template=REF)
     schemas: Json = defined["$defs"]
@@ -79,10 +123,14 @@ def _schemas(operations: Sequence[Operation]) -> Json:
 
 
 def _operation(operation: Operation) -> Json:
+    roles = ", ".join(sorted(operation.roles))
+    needs = f" An operator needs the right `{operation.right.value}`." if operation.right else ""
+    text = f"{operation.description} " if operation.description else ""
     written: Json = {
         "operationId": operation.name,
+        "tags": [operation.tag],
         "summary": operation.summary,
-        "description": f"For: {', '.join(sorted(operation.roles))}.",
+        "description": f"{text}For: {roles}.{needs}",
         "parameters": _parameters(operation),
         "responses": _responses(operation),
     }
@@ -100,21 +148,22 @@ def _parameters(operation: Operation) -> list[Json]:
             "name": match[1],
             "in": "path",
             "required": True,
+            "description": f"The {match[1].removesuffix('_id').replace('_', ' ')}.",
             "schema": {"type": "string", "pattern": f"^{match[2]}$"},
         }
         for match in PARAMETER.finditer(operation.path)
     ]
     schema = operation.query.model_json_schema(by_alias=True)
-    for name, description in schema.get("properties", {}).items():
+    for name, described in schema.get("properties", {}).items():
+        written = _given(described)
+        text = described.get("description")
         found.append(
             {
                 "name": name,
                 "in": "query",
                 "required": name in schema.get("required", ()),
-                "schema": {
-                    key: value for key, value in description.items() if key != "description"
-                },
-                **({"description": text} if (text := description.get("description")) else {}),
+                "schema": written,
+                **({"description": text} if text else {}),
             }
         )
     if operation.needs_key:
@@ -123,35 +172,93 @@ def _parameters(operation: Operation) -> list[Json]:
                 "name": IDEMPOTENCY_HEADER,
                 "in": "header",
                 "required": True,
-                "description": "New for each change, the same when the change is sent again.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 100},
+                "description": KEY_HELP,
+                "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
             }
         )
     return found
 
 
-def _responses(operation: Operation) -> Json:
-    responses: Json = {
-        str(status): {
-            "description": GOOD[status],
-            "content": {"application/json": {"schema": _ref(operation.answer.__name__)}},
-        }
-        for status in operation.statuses
+def _given(described: Json) -> Json:
+    """Describe a parameter: one that is not given is left out, never null."""
+    written = {
+        name: value
+        for name, value in described.items()
+        if name not in {"description", "title"} and (name, value) != ("default", None)
     }
+    choices = [each for each in written.pop("anyOf", []) if each != {"type": "null"}]
+    if len(choices) == 1:
+        return {**choices[0], **written}
+    return {**written, "anyOf": choices} if choices else written
+
+
+def _responses(operation: Operation) -> Json:
+    schema = {"type": "string", "contentMediaType": operation.media}
+    if operation.answer is not None:
+        schema = _ref(operation.answer.__name__)
+    responses: Json = {}
+    for status in operation.statuses:
+        headers: Json = {}
+        if operation.needs_key:
+            headers[REPLAYED_HEADER] = _header("Replayed")
+        if operation.located and status == 201:
+            headers["Location"] = _header("Location")
+        responses[str(status)] = {
+            "description": GOOD[status],
+            **({"headers": headers} if headers else {}),
+            "content": {operation.media: {"schema": schema}},
+        }
+    by_status: defaultdict[int, list[str]] = defaultdict(list)
+    for code in dict.fromkeys(_codes(operation)):
+        by_status[KNOWN[code][0]].append(code)
+    for status, found in sorted(by_status.items()):
+        responses[str(status)] = _problem(status, found)
+    return responses
+
+
+def _codes(operation: Operation) -> list[str]:
+    """Name every problem that an operation may answer with."""
     codes = [*ALWAYS, *operation.problems]
+    if PARAMETER.search(operation.path):
+        codes.append("not_found")
+    if operation.needs_key:
+        codes += ["missing_key", "idempotency_conflict"]
     if operation.body is not None or operation.query.model_fields:
         codes += ["invalid", "bad_request"]
+    if "after" in operation.query.model_fields:
+        codes.append("invalid_input")
     if operation.body is not None:
-        codes += ["wrong_media_type", "too_large", "ledger_unavailable"]
-    titles: defaultdict[int, list[str]] = defaultdict(list)
-    for code in codes:
-        titles[KNOWN[code][0]].append(KNOWN[code][1])
-    for status, texts in sorted(titles.items()):
-        responses[str(status)] = {
-            "description": "; ".join(dict.fromkeys(texts)) + ".",
-            "content": {"application/problem+json": {"schema": _ref("Problem")}},
-        }
-    return responses
+        codes += ["wrong_media_type", "too_large"]
+    return codes
+
+
+def _problem(status: int, codes: Sequence[str]) -> Json:
+    titles = dict.fromkeys(KNOWN[code][1] for code in codes)
+    headers: Json = {}
+    if status in RETRY:
+        headers["Retry-After"] = _header("RetryAfter")
+    if status == 401:
+        headers["WWW-Authenticate"] = _header("Challenge")
+    return {
+        "description": "; ".join(titles) + ".",
+        **({"headers": headers} if headers else {}),
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    **_ref("Problem"),
+                    "properties": {"status": {"const": status}, "code": {"enum": sorted(codes)}},
+                },
+                "examples": {
+                    code: {"value": Problem(code=code, detail=f"{KNOWN[code][1]}.").document()}
+                    for code in codes
+                },
+            }
+        },
+    }
+
+
+def _header(name: str) -> Json:
+    return {"$ref": f"#/components/headers/{name}"}
 
 
 def _ref(model: str) -> Json:

@@ -8,15 +8,13 @@ from billing.money import format_amount
 from billing.reports import split_report
 from ivr.web.api import models
 from ivr.web.api.gate import Answer, Ask, Operation
-from ivr.web.portal.report import PeriodForm
 from ivr.web.scope import CLIENTS, OPERATORS
 
 
 async def split(ask: Ask) -> Answer:
     """Report what was earned per DID and topic, and who got what."""
     assert isinstance(ask.query, models.SplitQuery)
-    period = PeriodForm.model_validate({"first": ask.query.first, "last": ask.query.last})
-    span = period.span(ask.web.now().date())
+    span = ask.query.span(ask.web.now().date())
     client = ask.who.scope.client(ask.query.client)
     async with ask.web.reading() as connection:
         rows = await split_report(connection, span, client=client)
@@ -53,5 +51,6 @@ OPERATIONS: Final = (
         handler=split,
         query=models.SplitQuery,
         answer=models.SplitReport,
+        problems=("invalid_input",),
     ),
 )

@@ -10,14 +10,23 @@ from typing import Final
 from ivr.web.api import (
     account_care,
     accounts,
+    business,
     calls,
+    desk,
+    invoices,
     keys,
     lines,
     live,
+    me,
     operations,
+    payouts,
+    plans,
     prices,
+    prompts,
+    refunds,
     reports,
     usage,
+    webhooks,
 )
 from ivr.web.api.gate import Operation
 
@@ -32,4 +41,14 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *lines.OPERATIONS,
     *prices.OPERATIONS,
     *keys.OPERATIONS,
+    *business.OPERATIONS,
+    *invoices.OPERATIONS,
+    *refunds.OPERATIONS,
+    *payouts.OPERATIONS,
+    *prompts.OPERATIONS,
+    *desk.OPERATIONS,
+    *webhooks.OPERATIONS,
+    *me.OPERATIONS,
+    # Whoever ends a plan cannot use it afterwards.
+    *plans.OPERATIONS,
 )

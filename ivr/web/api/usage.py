@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from billing.clock import microseconds_of
-from billing.domain.plans import scale_of
 from billing.domain.usage import UsageAnswer, UsageEvent
 from billing.errors import UnknownSubscription
 from billing.money import format_amount
-from billing.reports import Span
 from billing.storage.plan_rows import Subscription
 from billing.subscriptions import Left, Subscriptions
 from billing.usage import Metering
@@ -18,6 +16,8 @@ from ivr.calls.history import moment
 from ivr.web.api import usage_models as models
 from ivr.web.api.gate import Answer, Ask, Operation
 from ivr.web.api.places import SUBSCRIPTION
+from ivr.web.api.usage_models import units_text
+from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.scope import CALLERS, OPERATORS, NotYours, Right, Role
 
@@ -29,7 +29,7 @@ async def record(ask: Ask) -> Answer:
     events = [
         UsageEvent(
             key=event.key,
-            account=_own(ask, event.account),
+            account=own_account(ask, event.account),
             type=event.type,
             units=event.units,
             at_us=now_us if event.at is None else microseconds_of(event.at),
@@ -58,7 +58,7 @@ async def quote(ask: Ask) -> Answer:
     """Tell what something would take before it is spent."""
     assert isinstance(ask.query, models.UsageQuoteQuery)
     found = await _metering(ask).quote(
-        _own(ask, ask.query.account),
+        own_account(ask, ask.query.account),
         type=ask.query.type,
         units=ask.query.units,
         segment=ask.query.segment,
@@ -70,12 +70,12 @@ async def quote(ask: Ask) -> Answer:
             account=found.account,
             plan=found.plan,
             meter=unit,
-            units=_units(found.units, unit),
-            covered=_units(found.covered, unit),
-            overage_units=_units(found.overage_units, unit),
+            units=units_text(found.units, unit),
+            covered=units_text(found.covered, unit),
+            overage_units=units_text(found.overage_units, unit),
             overage=format_amount(found.overage),
             currency=found.currency,
-            remaining=_units(found.remaining, unit),
+            remaining=units_text(found.remaining, unit),
             warning=found.warning,
             says=found.says(),
         )
@@ -87,30 +87,30 @@ async def report(ask: Ask) -> Answer:
     assert isinstance(ask.query, models.UsageQuery)
     account = ask.query.account
     if ask.who.role is Role.CALLER:
-        account = _own(ask, account)
-    today = ask.web.deps.clock.now().date()
-    last = ask.query.last or today
-    first = ask.query.first or last.replace(day=1)
-    if first > last:
-        raise Refusal(
-            "invalid", "Correct the fields that are named.",
-            fields={"to": "The last day is before the first."},
-        )  # fmt: skip
-    rows = await _metering(ask).report(Span(first=first, last=last), account=account)
+        account = own_account(ask, account)
+    place = read_cursor(ask.query.after, str, str, str)
+    found = await _metering(ask).report(
+        ask.query.span(ask.web.now().date()),
+        account=account,
+        after=(place[0], place[1], place[2]) if place else None,
+        limit=ask.query.limit + 1,
+    )
+    rows, more = found[: ask.query.limit], len(found) > ask.query.limit
     return Answer(
         model=models.UsageReport(
+            next=write_cursor(rows[-1].account, rows[-1].meter, rows[-1].type) if more else None,
             rows=tuple(
                 models.UsageRow(
                     account=row.account,
                     meter=row.meter,
                     type=row.type,
                     events=row.events,
-                    units=_units(row.units, row.meter),
-                    overage_units=_units(row.overage_units, row.meter),
+                    units=units_text(row.units, row.meter),
+                    overage_units=units_text(row.overage_units, row.meter),
                     overage=format_amount(row.overage),
                 )
                 for row in rows
-            )
+            ),
         )
     )
 
@@ -144,8 +144,8 @@ def subscription_view(found: Subscription, left: Sequence[Left]) -> models.Subsc
             models.Allowance(
                 meter=each.bucket.meter,
                 bucket=each.bucket.name,
-                granted=_units(each.bucket.granted, each.bucket.meter),
-                remaining=_units(each.units, each.bucket.meter),
+                granted=units_text(each.bucket.granted, each.bucket.meter),
+                remaining=units_text(each.units, each.bucket.meter),
                 expires_at=moment(each.bucket.expires_us),
             )
             for each in left
@@ -153,7 +153,7 @@ def subscription_view(found: Subscription, left: Sequence[Left]) -> models.Subsc
     )
 
 
-def _own(ask: Ask, account: str | None) -> str:
+def own_account(ask: Ask, account: str | None) -> str:
     """Return the account that is meant: a caller's own, whatever else it names."""
     if ask.who.role is Role.CALLER:
         subject = ask.who.scope.subject
@@ -162,7 +162,7 @@ def _own(ask: Ask, account: str | None) -> str:
         return subject
     if account is None:
         raise Refusal(
-            "invalid", "Correct the fields that are named.",
+            "invalid_input", "Correct the fields that are named.",
             fields={"account": "Please fill this in."},
         )  # fmt: skip
     return account
@@ -180,16 +180,12 @@ def _answer(answer: UsageAnswer) -> models.UsageAnswer:
         code=answer.code,
         reason=answer.reason,
         meter=answer.meter or None,
-        units=_units(answer.units, answer.meter),
-        overage_units=_units(answer.overage_units, answer.meter),
+        units=units_text(answer.units, answer.meter),
+        overage_units=units_text(answer.overage_units, answer.meter),
         overage=format_amount(answer.overage),
-        remaining=_units(answer.remaining, answer.meter),
+        remaining=units_text(answer.remaining, answer.meter),
         warning=answer.warning,
     )
-
-
-def _units(base: int, unit: str) -> str:
-    return format_amount(base // scale_of(unit), decimals_min=0)
 
 
 OPERATIONS: Final = (
@@ -226,7 +222,7 @@ OPERATIONS: Final = (
         handler=report,
         query=models.UsageQuery,
         answer=models.UsageReport,
-        problems=("not_found",),
+        problems=("not_found", "invalid_input"),
     ),
     Operation(
         method="GET",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from billing.domain.plans import scale_of
 from billing.domain.usage import EVENTS_MAX
+from billing.money import format_amount
 from ivr.web.api.models import Moment, Money, Output
-from ivr.web.fields import Amount, Code, Input, Line, OptionalCode, OptionalDay, OptionalLine
+from ivr.web.api.periods import PeriodQuery
+from ivr.web.fields import PAGE_SIZE, POSITIVE, Amount, Code, Cursor, Input, Line, PageSize, Word
 
 KEY_MAX: Final = 200
 
@@ -26,8 +29,11 @@ def _positive(units: int) -> int:
     return units
 
 
-Units = Annotated[Amount, AfterValidator(_positive)]
-Word = Annotated[Line, Field(min_length=1, max_length=100)]
+Units = Annotated[
+    Amount,
+    AfterValidator(_positive),
+    Field(json_schema_extra={"pattern": POSITIVE, "examples": ["2", "0.5"]}),
+]
 Key = Annotated[Line, Field(min_length=1, max_length=KEY_MAX)]
 
 
@@ -35,7 +41,7 @@ class NewUsage(Input):
     """A metering event. The same `key` again changes nothing and gets the same answer."""
 
     key: Key = Field(description="Made by you, unique for the account.")
-    account: OptionalCode = Field(None, description="Your own account by default.")
+    account: Code | None = Field(None, description="Your own account by default.")
     type: Word = Field(description="An operation of the plan such as `chat`, or a unit.")
     units: Units | None = Field(None, description="Of a unit: how many. Of an operation: times.")
     at: Annotated[datetime, AfterValidator(_aware)] | None = Field(
@@ -51,6 +57,7 @@ class NewUsage(Input):
 class UsageBatch(Input):
     """One to 10,000 metering events; a single event may be sent without the list."""
 
+    takes_apart: ClassVar[bool] = True
     events: Annotated[tuple[NewUsage, ...], Field(min_length=1, max_length=EVENTS_MAX)]
 
     @model_validator(mode="before")
@@ -88,11 +95,11 @@ class UsageAnswers(Output):
 class UsageQuoteQuery(Input):
     """What is about to be used."""
 
-    account: OptionalCode = None
+    account: Code | None = None
     type: Word
     units: Units | None = None
-    segment: OptionalLine = None
-    key_type: OptionalLine = None
+    segment: Word | None = None
+    key_type: Word | None = None
 
 
 class UsageQuote(Output):
@@ -111,12 +118,12 @@ class UsageQuote(Output):
     says: str
 
 
-class UsageQuery(Input):
-    """Which usage: whole days in UTC, this month so far when none are named."""
+class UsageQuery(PeriodQuery):
+    """Which usage."""
 
-    account: OptionalCode = None
-    first: OptionalDay = Field(None, alias="from")
-    last: OptionalDay = Field(None, alias="to")
+    account: Code | None = None
+    limit: PageSize = PAGE_SIZE
+    after: Cursor = ""
 
 
 class UsageRow(Output):
@@ -132,9 +139,10 @@ class UsageRow(Output):
 
 
 class UsageReport(Output):
-    """Usage by account and type."""
+    """A page of usage by account, meter and type; `next` is null on the last one."""
 
     rows: tuple[UsageRow, ...]
+    next: str | None
 
 
 class Allowance(Output):
@@ -159,3 +167,8 @@ class SubscriptionView(Output):
     cycle_end: Moment
     ends: bool
     allowances: tuple[Allowance, ...]
+
+
+def units_text(base: int, unit: str) -> str:
+    """Write base units of a meter as a decimal string of its own unit."""
+    return format_amount(base // scale_of(unit), decimals_min=0)

@@ -18,8 +18,9 @@ from billing.storage.payout_tables import payout_holds
 from billing.storage.report_tables import revenue_days, share_days
 from billing.storage.tables import clients
 from ivr.directory.client_rows import ClientRow, client_rows
-from ivr.tables import client_rules, dids, users, webhooks
+from ivr.tables import client_rules, dids, users
 from ivr.web.scope import NotYours, Role, Scope
+from ivr.webhook_tables import webhook_endpoints
 
 SUSPENDED = '"suspended":true'
 
@@ -209,7 +210,11 @@ async def logins_of(connection: AsyncConnection, scope: Scope, role: str, code: 
 async def count_webhooks(connection: AsyncConnection, scope: Scope, code: str) -> int:
     """Count the webhooks of a client."""
     only_operators(scope)
-    query = select(func.count()).select_from(webhooks).where(webhooks.c.client == code)
+    query = (
+        select(func.count())
+        .select_from(webhook_endpoints)
+        .where(webhook_endpoints.c.client == code)
+    )
     return await connection.scalar(query) or 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, false, select, true, update
+from sqlalchemy import ColumnElement, Row, Select, false, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.calls.mailbox import seconds_of
@@ -55,15 +55,22 @@ class CallbackItem:
 
 
 async def list_messages(
-    connection: AsyncConnection, scope: Scope, *, limit: int
+    connection: AsyncConnection,
+    scope: Scope,
+    *,
+    limit: int,
+    after: tuple[int, str] | None = None,
 ) -> list[SoundItem]:
-    """List messages, newest first."""
+    """List messages, newest first; `after` is the moment and call of the last one seen."""
+    place = (recordings.c.created_us, recordings.c.call)
     query = (
         _sounds(scope)
         .where(recordings.c.kind == "message")
-        .order_by(recordings.c.created_us.desc(), recordings.c.call.desc())
+        .order_by(*(each.desc() for each in place))
         .limit(limit)
     )
+    if after is not None:
+        query = query.where(tuple_(*place) < tuple_(*after))
     return [_sound(row) for row in await connection.execute(query)]
 
 
@@ -102,15 +109,22 @@ async def mark_heard(connection: AsyncConnection, sound: SoundItem, now_us: int)
 
 
 async def list_callbacks(
-    connection: AsyncConnection, scope: Scope, *, limit: int
+    connection: AsyncConnection,
+    scope: Scope,
+    *,
+    limit: int,
+    after: tuple[int, str] | None = None,
 ) -> list[CallbackItem]:
-    """List requests, newest first."""
+    """List requests, newest first; `after` is the moment and id of the last one seen."""
+    place = (callbacks.c.created_us, callbacks.c.id)
     query = (
         select(callbacks)
         .where(_mine(scope, callbacks.c.client))
-        .order_by(callbacks.c.created_us.desc(), callbacks.c.id.desc())
+        .order_by(*(each.desc() for each in place))
         .limit(limit)
     )
+    if after is not None:
+        query = query.where(tuple_(*place) < tuple_(*after))
     return [
         CallbackItem(**{name: getattr(row, name) for name in CallbackItem.__dataclass_fields__})
         for row in await connection.execute(query)

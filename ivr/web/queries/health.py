@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clock import MICROSECONDS, Clock
 from ivr.migrations import newest
-from ivr.tables import webhook_deliveries
+from ivr.webhook_tables import webhook_outbox
 
 COUNTED_MAX: Final = 10_000
 LATE_US: Final = 300 * MICROSECONDS
@@ -43,7 +43,7 @@ async def read_database(connection: AsyncConnection, now_us: int, clock: Clock) 
     kind = connection.dialect.name
     size = await connection.scalar(text(_SIZES[kind])) if kind in _SIZES else None
     revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-    state, next_us = webhook_deliveries.c.state, webhook_deliveries.c.next_us
+    state, next_us = webhook_outbox.c.state, webhook_outbox.c.next_us
     return DatabaseFacts(
         kind=kind,
         seconds=seconds,
@@ -57,5 +57,5 @@ async def read_database(connection: AsyncConnection, now_us: int, clock: Clock) 
 
 
 async def _count(connection: AsyncConnection, condition: object) -> int:
-    some = select(webhook_deliveries.c.id).where(condition).limit(COUNTED_MAX).subquery()  # type: ignore[arg-type]  # an SQL condition
+    some = select(webhook_outbox.c.id).where(condition).limit(COUNTED_MAX).subquery()  # type: ignore[arg-type]  # an SQL condition
     return int(await connection.scalar(select(func.count()).select_from(some)) or 0)

@@ -2,7 +2,9 @@
 
     Talkmeter-Signature: t=<unix seconds>,v1=<hex HMAC-SHA-256 of "t.body" with the secret>
 
-Who receives computes the same and compares; `t` older than five minutes is a replay.
+Who receives computes the same and compares; `t` older than five minutes is a replay. For a day
+after a rotation there are two `v1`, of the new secret and the old one. Each delivery is a task of
+its own and an endpoint has a few at most, so that a slow server delays nobody but itself.
 """
 
 from __future__ import annotations
@@ -11,160 +13,176 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import ipaddress
-import socket
-from typing import Any, Final, NoReturn
+from collections import Counter
+from typing import Final, NoReturn
 
 import aiohttp
 import structlog
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from yarl import URL
 
-from billing.clock import Clock
-from billing.errors import InvalidInput
+from billing.alerts import tell_crossings
+from billing.clock import Clock, microseconds_of
+from billing.errors import BillingError, InvalidInput
 from ivr.web.webhooks import outbox
-from ivr.web.webhooks.outbox import Delivery
+from ivr.web.webhooks.addresses import AddressRefused, Guard
+from ivr.web.webhooks.endpoints import Endpoint, set_enabled
+from ivr.web.webhooks.outbox import ANSWER_MAX, PER_ENDPOINT, Delivery, Tried
 
 LOOK_SECONDS: Final = 1.0
-AT_ONCE: Final = 10
+AT_ONCE: Final = 60
 DEADLINE_SECONDS: Final = 10.0
 GONE: Final = 410
-NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+# Crossings of plans by calls are looked for less often; at first for what a stopped service missed.
+CROSSINGS_SECONDS: Final = 10.0
+CROSSINGS_OVERLAP_US: Final = 60_000_000
+CROSSINGS_FIRST_US: Final = 2 * outbox.DAY_US
+FORGET_SECONDS: Final = 3_600.0
 
 log = structlog.get_logger()
 
 
-class AddressRefused(OSError):
-    """A host that leads inside: webhooks may not reach what only we can reach."""
-
-
-class Guard(AbstractResolver):
-    """Resolves names for webhooks; what it answers is what is connected to."""
-
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Resolve, and refuse a name with any address that is not public."""
-        found = await self._resolver.resolve(host, port, family)
-        for each in found:
-            self.check(each["host"])
-        return found
-
-    def check(self, address: str) -> None:
-        """Refuse an address that is not public.
-
-        Raises:
-            AddressRefused: it is loopback, private, link-local or reserved.
-
-        """
-        if not self._allow_private and not _is_public(ipaddress.ip_address(address)):
-            raise AddressRefused("not a public address")
-
-    def check_url(self, url: str) -> None:
-        """Refuse addresses that are written as such, which nobody resolves.
-
-        The host is read as it is connected to: another reader sees a name where that one finds an
-        address, as in full-width digits.
-
-        Raises:
-            AddressRefused: it is an address inside, or looks like one and is none.
-            ValueError: it cannot be read.
-
-        """
-        host = URL(url).raw_host or ""
-        if ":" not in host and not host.replace(".", "").isdigit():
-            return  # a name: `resolve` is asked
-        try:
-            self.check(host)
-        except ValueError:
-            raise AddressRefused("not a public address") from None
-
-    async def close(self) -> None:
-        """Let the resolver go."""
-        await self._resolver.close()
-
-
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Tell whether an address is a server's in the internet, and not one of ours in disguise."""
-    if not address.is_global or address.is_multicast:
-        return False
-    if isinstance(address, ipaddress.IPv4Address):
-        return True
-    # What carries an IPv4 address inside (RFC 4291, 3056, 4380, 6052) leads wherever that does.
-    inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in NAT64:
-        inside.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
-    return all(each is None or _is_public(each) for each in inside)
-
-
 class Sender:
-    """Tells clients' servers what happened, until they answer with success."""
+    """Tells servers what happened, until they answer with success."""
 
     def __init__(self, engine: AsyncEngine, clock: Clock, *, allow_private: bool) -> None:
         self._engine = engine
         self._clock = clock
         self._allow_private = allow_private
+        self._busy: Counter[str] = Counter()
+        self._free = asyncio.Event()
+        self._crossed_us: int | None = None
+        self._next_crossings = self._next_forgetting = 0.0
 
     async def run(self) -> NoReturn:
         """Collect and send for ever."""
         guard = Guard(allow_private=self._allow_private)
-        connector = aiohttp.TCPConnector(resolver=guard, limit=AT_ONCE)
+        connector = aiohttp.TCPConnector(
+            resolver=guard, limit=AT_ONCE, limit_per_host=2 * PER_ENDPOINT
+        )
         timeout = aiohttp.ClientTimeout(total=DEADLINE_SECONDS)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+            asyncio.TaskGroup() as group,
+        ):
             while True:
+                self._free.clear()
                 try:
-                    await outbox.collect(self._engine, clock=self._clock)
-                    await self.send_due(session, guard)
-                except (SQLAlchemyError, OSError) as error:
+                    await self._look()
+                    for delivery in await self._take():
+                        group.create_task(
+                            self._send(session, guard, delivery), name=f"webhook:{delivery.id}"
+                        )
+                except (SQLAlchemyError, BillingError, OSError) as error:
                     log.warning("webhooks not sent", reason=type(error).__name__)
-                await asyncio.sleep(LOOK_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._free.wait()
 
     async def send_due(self, session: aiohttp.ClientSession, guard: Guard) -> int:
-        """Send what is due, some at once; returns how many were tried."""
-        listed = await outbox.claim_due(self._engine, clock=self._clock, limit=AT_ONCE)
+        """Send what is due and wait for all answers; returns how many were tried."""
+        listed = await self._take()
         await asyncio.gather(*(self._send(session, guard, each) for each in listed))
         return len(listed)
 
+    async def find_crossings(self) -> int:
+        """Note which shares of plans calls have used up since the last look."""
+        now_us = microseconds_of(self._clock.now())
+        back_us = CROSSINGS_FIRST_US if self._crossed_us is None else CROSSINGS_OVERLAP_US
+        since_us = (now_us if self._crossed_us is None else self._crossed_us) - back_us
+        told = await tell_crossings(self._engine, self._clock, since_us=since_us)
+        self._crossed_us = now_us
+        return told
+
+    async def _look(self) -> None:
+        now = self._clock.monotonic()
+        if now >= self._next_crossings:
+            self._next_crossings = now + CROSSINGS_SECONDS
+            await self.find_crossings()
+        await outbox.collect(self._engine, clock=self._clock)
+        if now >= self._next_forgetting:
+            # After the look that moves on from what is forgotten.
+            self._next_forgetting = now + FORGET_SECONDS
+            await outbox.forget_old(self._engine, clock=self._clock)
+
+    async def _take(self) -> list[Delivery]:
+        room = AT_ONCE - self._busy.total()
+        if room <= 0:
+            return []
+        busy = [endpoint for endpoint, count in self._busy.items() if count]
+        taken = await outbox.claim_due(self._engine, clock=self._clock, limit=room, busy=busy)
+        self._busy.update(each.endpoint.id for each in taken)
+        return taken
+
     async def _send(self, session: aiohttp.ClientSession, guard: Guard, delivery: Delivery) -> None:
-        heard, reason = False, ""
+        """Send one delivery and note what came of it; what goes wrong here is its own matter."""
         try:
-            guard.check_url(delivery.webhook.url)
+            tried = await self._try(session, guard, delivery)
+            await outbox.note(self._engine, delivery, tried, clock=self._clock)
+            log.info("webhook tried", delivery=delivery.id, heard=tried.heard, reason=tried.reason)
+        except (SQLAlchemyError, OSError) as error:
+            # Its claim runs out, and it is sent again then.
+            log.warning("webhook not noted", delivery=delivery.id, reason=type(error).__name__)
+        finally:
+            self._busy[delivery.endpoint.id] -= 1
+            self._busy += Counter()
+            if not self._busy[delivery.endpoint.id]:
+                self._free.set()
+
+    async def _try(self, session: aiohttp.ClientSession, guard: Guard, delivery: Delivery) -> Tried:
+        begun = self._clock.monotonic()
+
+        def took_ms() -> int:
+            return int((self._clock.monotonic() - begun) * 1_000)
+
+        try:
+            guard.check_url(delivery.endpoint.url)
             async with session.post(
-                delivery.webhook.url,
+                delivery.endpoint.url,
                 data=delivery.body.encode(),
                 headers=self._headers(delivery),
                 allow_redirects=False,
             ) as answer:
-                heard = 200 <= answer.status < 300
-                reason = f"HTTP {answer.status}"
+                began = await answer.content.read(ANSWER_MAX)
                 if answer.status == GONE:
-                    await self._switch_off(delivery.webhook.id)
+                    await self._switch_off(delivery.endpoint.id)
+                return Tried(
+                    heard=200 <= answer.status < 300,
+                    reason=f"HTTP {answer.status}",
+                    status=answer.status,
+                    answer=_plain(began),
+                    took_ms=took_ms(),
+                )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             cause = error.__cause__ or error
             reason = str(cause) if isinstance(cause, AddressRefused) else type(error).__name__
-        await outbox.note(self._engine, delivery, heard=heard, reason=reason, clock=self._clock)
-        log.info("webhook tried", delivery=delivery.id, heard=heard, reason=reason)
+            return Tried(heard=False, reason=reason, took_ms=took_ms())
 
-    async def _switch_off(self, hook_id: str) -> None:
-        # Its client may have deleted it meanwhile; that must not stop who sends for all.
+    async def _switch_off(self, endpoint: str) -> None:
+        # Its owner may have deleted it meanwhile; that must not stop who sends for all.
         with contextlib.suppress(InvalidInput):
-            await outbox.set_enabled(self._engine, hook_id, enabled=False)
+            await set_enabled(
+                self._engine, endpoint, enabled=False, reason="The server says that it is gone."
+            )
 
     def _headers(self, delivery: Delivery) -> dict[str, str]:
-        at = int(self._clock.now().timestamp())
+        now = self._clock.now()
         return {
             "Content-Type": "application/json",
             "Talkmeter-Event": delivery.event,
             "Talkmeter-Delivery": delivery.id,
-            "Talkmeter-Signature": f"t={at},v1={sign(delivery.webhook.secret, at, delivery.body)}",
+            "Talkmeter-Signature": signature(
+                delivery.endpoint, int(now.timestamp()), delivery.body, now_us=microseconds_of(now)
+            ),
         }
+
+
+def signature(endpoint: Endpoint, at: int, body: str, *, now_us: int) -> str:
+    """Write the header that proves who sends; after a rotation the old secret signs, too."""
+    signed = [sign(endpoint.secret, at, body)]
+    if endpoint.old_secret and endpoint.old_until_us and now_us < endpoint.old_until_us:
+        signed.append(sign(endpoint.old_secret, at, body))
+    return ",".join([f"t={at}", *(f"v1={each}" for each in signed)])
 
 
 def sign(secret: str, at: int, body: str) -> str:
@@ -172,4 +190,7 @@ def sign(secret: str, at: int, body: str) -> str:
     return hmac.new(secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
 
 
-__all__: list[Any] = ["AddressRefused", "Guard", "Sender", "sign"]
+def _plain(body: bytes) -> str:
+    """Keep what people can read of an answer."""
+    text = body.decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()

@@ -169,10 +169,10 @@ async def test_the_split_is_reported_with_its_days(site: Site, server: TestServe
         ("GET", "/calls?limit=0", {}, 422, "invalid"),
         ("GET", "/calls?limit=501", {}, 422, "invalid"),
         ("GET", "/calls?colour=red", {}, 422, "invalid"),
-        ("GET", "/calls?after=e30", {}, 422, "invalid"),
+        ("GET", "/calls?after=e30", {}, 422, "invalid_input"),
         ("GET", "/calls?from=2026-02-30", {}, 422, "invalid"),
         ("GET", "/accounts?q=%00", {}, 422, "invalid"),
-        ("GET", "/reports/split?from=2026-02-03&to=2026-02-01", {}, 422, "invalid"),
+        ("GET", "/reports/split?from=2026-02-03&to=2026-02-01", {}, 422, "invalid_input"),
         ("POST", "/accounts", {"data": b"{}"}, 415, "wrong_media_type"),
         ("POST", "/accounts", {"json": {"account": "x"}}, 422, "invalid"),
         ("POST", "/accounts", {"json": [1]}, 422, "invalid"),
@@ -193,7 +193,7 @@ async def test_a_mistake_is_answered_with_problem_details(
     assert problem["type"] == f"/api/v1/problems#{code}"
     assert problem["title"]
     assert problem["detail"]
-    assert (code == "invalid") == ("errors" in problem)
+    assert code.startswith("invalid") == ("errors" in problem)
 
 
 @pytest.mark.parametrize(
@@ -274,11 +274,13 @@ async def test_the_document_describes_every_operation_and_nothing_else(server: T
     described = {
         (method.upper(), path) for path, item in document["paths"].items() for method in item
     }
-    served = {(row.method, re.sub(r":[^{}]*(\{\d+\})?\}", "}", row.path)) for row in OPERATIONS}
-    wanted = {reference.rpartition("/")[2] for reference in _references(document)}
+    served = {(row.method, re.sub(r":[^{}]*(\{[\d,]+\})?\}", "}", row.path)) for row in OPERATIONS}
+    wanted = {reference.removeprefix("#/components/") for reference in _references(document)}
     assert document["openapi"] == "3.1.0"
     assert described == served
-    assert wanted == set(document["components"]["schemas"])
+    assert wanted == {
+        f"{kind}/{name}" for kind in ("headers", "schemas") for name in document["components"][kind]
+    }
     assert set(document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(
         problems
     )

@@ -171,7 +171,9 @@ async def test_the_api_lists_queues_of_ones_own(site: Site):
     await site.staffed_queue("network", agents=("anna",))
     token = await site.token(Role.CLIENT, "acme")
     async with served(site) as server, browser(server) as client:
-        answer = await client.get("/api/v1/queues", headers={"Authorization": f"Bearer {token}"})
+        answer = await client.get(
+            "/api/v1/live/queues", headers={"Authorization": f"Bearer {token}"}
+        )
         body = await answer.json()
 
     assert [queue["name"] for queue in body["items"]] == ["network"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,9 +18,19 @@ from billing.clock import microseconds_of
 from billing.errors import InvalidInput
 from billing.storage.engine import create
 from billing.storage.tables import clients
-from ivr.tables import calls, webhooks
+from ivr.tables import calls
 from ivr.web.webhooks import outbox
-from ivr.web.webhooks.sender import Guard, Sender, sign
+from ivr.web.webhooks.addresses import Guard
+from ivr.web.webhooks.endpoints import (
+    Endpoint,
+    Whose,
+    add_endpoint,
+    delete_endpoint,
+    list_endpoints,
+    rotate_secret,
+)
+from ivr.web.webhooks.sender import Sender, sign
+from ivr.webhook_tables import webhook_endpoints
 from tests.books import Desk, open_desk
 from tests.migrated import sqlite_url
 
@@ -32,8 +43,9 @@ class Receiver:
 
     url: str = ""
     status: int = 204
+    text: str = ""
     heard: list[tuple[str, str, str]] = field(default_factory=list)
-    meanwhile: Callable[[], Awaitable[None]] | None = None
+    meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def handle(self, request: web.Request) -> web.Response:
         headers = request.headers
@@ -42,7 +54,7 @@ class Receiver:
         )
         if self.meanwhile:
             await self.meanwhile()
-        return web.Response(status=self.status, headers={"Location": "/other"})
+        return web.Response(status=self.status, text=self.text, headers={"Location": "/other"})
 
 
 @dataclass
@@ -51,7 +63,7 @@ class Post:
 
     desk: Desk
     receiver: Receiver
-    hook: outbox.Webhook
+    hook: Endpoint
     guard: Guard
 
     async def ended(self, call_id: str, client: str = "acme", late_us: int = 0) -> None:
@@ -93,8 +105,8 @@ async def post(tmp_path: Path) -> AsyncIterator[Post]:
         row = {"code": "acme", "title": "Acme", "currency": "USD", "shares": "[]", "created_us": 0}
         async with engine.begin() as connection:
             await connection.execute(insert(clients), row)
-        hook = await outbox.add_webhook(
-            engine, "acme", receiver.url, clock=desk.clock, allow_plain=True
+        hook, _ = await add_endpoint(
+            engine, Whose(client="acme"), receiver.url, clock=desk.clock, allow_plain=True
         )
         desk.clock.advance(1)
         yield Post(desk, receiver, hook, Guard(allow_private=True))
@@ -158,16 +170,16 @@ async def test_a_receiver_that_is_gone_switches_its_webhook_off(post: Post) -> N
     await post.ended("call-2")
 
     assert await post.send() == 0
-    assert [hook.enabled for hook in await outbox.list_webhooks(post.desk.engine)] == [False]
+    assert [hook.enabled for hook in await list_endpoints(post.desk.engine)] == [False]
 
 
 async def test_a_webhook_deleted_while_it_answers_gone_stops_nobody(post: Post) -> None:
     post.receiver.status = 410
-    post.receiver.meanwhile = lambda: outbox.delete_webhook(post.desk.engine, post.hook.id)
+    post.receiver.meanwhile = lambda: delete_endpoint(post.desk.engine, post.hook.id)
     await post.ended("call-1")
 
     assert await post.send() == 1
-    assert await outbox.list_webhooks(post.desk.engine) == []
+    assert await list_endpoints(post.desk.engine) == []
 
 
 async def test_a_replay_while_it_is_being_sent_is_not_lost(post: Post) -> None:
@@ -218,7 +230,7 @@ async def test_a_test_event_is_sent_like_any_other(post: Post) -> None:
 async def test_nothing_is_sent_inside(post: Post, host: str) -> None:
     post.guard = Guard(allow_private=False)
     async with post.desk.engine.begin() as connection:
-        await connection.execute(update(webhooks).values(url=f"http://{host}:9/hook"))
+        await connection.execute(update(webhook_endpoints).values(url=f"http://{host}:9/hook"))
     await post.ended("call-1")
 
     await post.send()
@@ -248,7 +260,7 @@ async def test_a_name_that_leads_inside_is_refused_too(post: Post) -> None:
 )
 async def test_what_cannot_be_a_webhook_is_refused(post: Post, client: str, url: str) -> None:
     with pytest.raises(InvalidInput):
-        await outbox.add_webhook(post.desk.engine, client, url, clock=post.desk.clock)
+        await add_endpoint(post.desk.engine, Whose(client=client), url, clock=post.desk.clock)
 
 
 async def test_a_busy_client_is_told_of_each_of_many_calls(post: Post) -> None:
@@ -269,3 +281,97 @@ async def test_an_end_that_was_written_hours_late_is_told(post: Post) -> None:
     await post.send()
 
     assert len(post.receiver.heard) == 2
+
+
+async def test_a_slow_server_delays_nobody_else(post: Post) -> None:
+    hanging, told = asyncio.Event(), asyncio.Event()
+    post.receiver.meanwhile = lambda: hanging.wait()  # noqa: PLW0108 - a coroutine each time
+    for number in range(20):
+        await post.ended(f"call-{number}")
+    async with listening() as other:
+        async with post.desk.engine.begin() as connection:
+            row = {"code": "b", "title": "B", "currency": "USD", "shares": "[]", "created_us": 0}
+            await connection.execute(insert(clients), row)
+
+        async def heard() -> None:
+            told.set()
+
+        other.meanwhile = heard
+        await add_endpoint(
+            post.desk.engine, Whose(client="b"), other.url, clock=post.desk.clock, allow_plain=True
+        )
+        post.desk.clock.advance(1)
+        await post.ended("other", client="b")
+        sender = Sender(post.desk.engine, post.desk.clock, allow_private=True)
+        running = asyncio.create_task(sender.run(), name="sender")
+
+        async with asyncio.timeout(10):
+            await told.wait()
+        waiting = len(post.receiver.heard)
+        hanging.set()
+        running.cancel()
+        await asyncio.wait([running])
+
+    assert waiting <= outbox.PER_ENDPOINT
+    assert len(other.heard) == 1
+
+
+async def test_a_server_that_fails_for_days_is_switched_off_and_says_why(post: Post) -> None:
+    post.receiver.status = 500
+    for day in range(4):
+        await post.ended(f"call-{day}")
+        await post.send()
+        post.desk.clock.advance(24 * 60 * MINUTE)
+    (hook,) = await list_endpoints(post.desk.engine)
+
+    assert not hook.enabled
+    assert hook.off_reason == "Nothing was heard for 3 days."
+
+
+async def test_one_success_ends_the_days_of_failing(post: Post) -> None:
+    for status in (500, 500, 204, 500, 500):
+        post.receiver.status = status
+        await post.ended(f"call-{post.desk.clock.now()}")
+        await post.send()
+        post.desk.clock.advance(24 * 60 * MINUTE)
+    (hook,) = await list_endpoints(post.desk.engine)
+
+    assert hook.enabled
+
+
+async def test_the_log_keeps_what_the_server_answered(post: Post) -> None:
+    post.receiver.status, post.receiver.text = 422, "no such\x00 order" + "x" * 1_000
+    await post.ended("call-1")
+    await post.send()
+
+    (row,) = await outbox.list_deliveries(post.desk.engine, post.hook.id)
+    assert (row["status"], row["reason"]) == (422, "HTTP 422")
+    assert row["answer"].startswith("no such  order")
+    assert len(row["answer"]) <= outbox.ANSWER_MAX
+    assert row["took_ms"] >= 0
+
+
+async def test_for_a_day_after_a_rotation_both_secrets_sign(post: Post) -> None:
+    rotated = await rotate_secret(post.desk.engine, post.hook, clock=post.desk.clock)
+    for call_id in ("call-1", "call-2"):
+        await post.ended(call_id)
+        await post.send()
+        post.desk.clock.advance(25 * 60 * MINUTE)
+
+    (_, both, body), (_, one, later) = post.receiver.heard
+    at = int(both.removeprefix("t=").partition(",")[0])
+    then = int(one.removeprefix("t=").partition(",")[0])
+    assert both == (
+        f"t={at},v1={sign(rotated.secret, at, body)},v1={sign(post.hook.secret, at, body)}"
+    )
+    assert one == f"t={then},v1={sign(rotated.secret, then, later)}"
+
+
+async def test_what_is_long_over_is_forgotten(post: Post) -> None:
+    await post.ended("call-1")
+    await post.send()
+    post.desk.clock.advance(31 * 24 * 60 * MINUTE)
+    await post.send()
+
+    assert await outbox.forget_old(post.desk.engine, clock=post.desk.clock) == 1
+    assert await post.send() == 0

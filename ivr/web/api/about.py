@@ -1,0 +1,49 @@
+"""What the API's document says in words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ABOUT: Final = """\
+**Amounts** are decimal strings such as `"12.50"`, with up to six decimals. **Moments** are ISO 8601
+in UTC; **days** are whole days in UTC, both included.
+
+**Tokens** are sent as `Authorization: Bearer …`. A token is made for a role and sees what a login
+of that role sees; somebody else's things do not exist for it (404).
+
+**Lists** come in pages: `next` of a page is `after` of the next one, and null on the last. Places
+stay right while rows are added.
+
+**Idempotency.** What moves money takes the header `Idempotency-Key`: one to 100 visible ASCII
+characters, made by you, new for each change. Sent again, the change is not made again; the answer
+is the first one, with `Idempotency-Replayed: true`. The same key with other content is refused
+(422, `idempotency_conflict`). Keys do not expire.
+
+**Problems** are RFC 9457 documents. Rely on `code`. `invalid` breaks what this document says of
+the fields, which are named; `invalid_input` fits it and still cannot be. What is answered 503 or
+429 may be sent again after `Retry-After` seconds; with the same key where there is one.
+
+**Limits.** A body has at most 64 KiB (usage: 8 MiB), a page at most 500 rows. A hundred wrong
+tokens from one network within 15 minutes are answered 429; a right one never is. Answers are
+`Cache-Control: no-store`, and no other site's page may read them (there is no CORS).
+"""
+
+KEY_HELP: Final = "New for each change, the same when the change is sent again."
+
+TAGS: Final = {
+    "calls": "Ended and running calls: what was charged, line by line, and who got what.",
+    "live": "The calls of this moment.",
+    "accounts": "Callers' accounts, their money and movements.",
+    "usage": "Metering events that plans are drawn by, quotes before they are spent, sums.",
+    "subscriptions": "Who has which plan, and what is left of it.",
+    "plans": "What is sold by the month.",
+    "reports": "Sums over calls, callers and plans.",
+    "vouchers": "Prepaid money as codes.",
+    "invoices": "What postpaid accounts are asked for.",
+    "payouts": "What clients are paid.",
+    "refunds": "What was given back.",
+    "prompts": "Sounds of a client's own.",
+    "desk": "Agents, callbacks and messages.",
+    "webhooks": "Who is told of what happens, and what became of telling it.",
+    "me": "The token itself.",
+}

@@ -1,0 +1,131 @@
+"""The API keeps what its OpenAPI document promises: generated requests, good and bad, per role.
+
+Schemathesis reads the document as a stranger does and asks for everything in it, in ways that fit
+the document and in ways that break it. Every answer must be one that the document names, and every
+operation must answer every role. More of it: TALKMETER_SCHEMA_EXAMPLES=200.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+import schemathesis
+from aiohttp.test_utils import TestServer
+from schemathesis.config import (
+    CoveragePhaseConfig,
+    ExamplesPhaseConfig,
+    FuzzingPhaseConfig,
+    GenerationConfig,
+    PhasesConfig,
+    ProjectConfig,
+    SchemathesisConfig,
+    StatefulPhaseConfig,
+)
+from schemathesis.engine import from_schema
+from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
+from schemathesis.generation import GenerationMode
+
+from ivr.web.api.gate import BASE
+from ivr.web.api.table import OPERATIONS
+from ivr.web.scope import Role
+from tests.site import Site
+
+SEED = 20_261_130
+# What fits the document and still cannot be: no form can say so beforehand.
+MEANT = ("invalid_input", "idempotency_conflict")
+EXAMPLES = int(os.environ.get("TALKMETER_SCHEMA_EXAMPLES", "3"))
+LONG = "TALKMETER_SCHEMA_EXAMPLES" in os.environ
+
+
+@dataclass
+class Seen:
+    """What a run did and found."""
+
+    requests: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def _config(token: str, examples: int, *, whole: bool) -> SchemathesisConfig:
+    generation = GenerationConfig(
+        modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE],
+        max_examples=examples,
+        no_shrink=True,
+        deterministic=True,
+        database="none",
+    )
+    project = ProjectConfig(
+        headers={"Authorization": f"Bearer {token}"},
+        continue_on_failure=True,
+        generation=generation,
+        phases=PhasesConfig(
+            examples=ExamplesPhaseConfig(enabled=whole, generation=generation),
+            coverage=CoveragePhaseConfig(enabled=whole, generation=generation),
+            fuzzing=FuzzingPhaseConfig(generation=generation),
+            stateful=StatefulPhaseConfig(enabled=whole, generation=generation, max_steps=6),
+        ),
+    )
+    config = SchemathesisConfig(seed=SEED)
+    config.projects.default = project
+    return config
+
+
+def run(url: str, token: str, role: Role) -> Seen:
+    """Ask for everything that is for a role, in this thread; that others get 403 is walked."""
+    schema = schemathesis.openapi.from_url(
+        f"{url}{BASE}/openapi.json",
+        config=_config(token, EXAMPLES, whole=LONG or role is Role.OPERATOR),
+    )
+    if not LONG:
+        schema = schema.include(operation_id=[one.name for one in OPERATIONS if role in one.roles])
+    schema.config.base_url = f"{url}{BASE}"
+    seen = Seen()
+    for event in from_schema(schema).execute():
+        if isinstance(event, NonFatalError | FatalError):
+            what = event.value if isinstance(event, NonFatalError) else event.exception
+            seen.failures[f"error {event}"] = str(what)
+        if isinstance(event, ScenarioFinished):
+            _note(seen, event)
+    return seen
+
+
+def _cannot_be(event: ScenarioFinished, case_id: str) -> bool:
+    """Tell whether an answer says that a request fits the document and still cannot be."""
+    response = event.recorder.interactions[case_id].response
+    body = (response.content or b"") if response is not None else b""
+    return any(f'"code": "{code}"'.encode() in body for code in MEANT)
+
+
+def _note(seen: Seen, event: ScenarioFinished) -> None:
+    for interaction in event.recorder.interactions.values():
+        seen.requests += 1
+        if interaction.response is not None:
+            seen.statuses[interaction.response.status_code] += 1
+    for case_id, checks in event.recorder.checks.items():
+        for check in checks:
+            if check.failure_info is not None and not _cannot_be(event, case_id):
+                failure = check.failure_info.failure
+                place = f"{failure.operation}: {failure.title}"
+                seen.failures.setdefault(
+                    place, f"{failure.message}\n{check.failure_info.code_sample}"
+                )
+
+
+@pytest.mark.parametrize(
+    ("role", "subject"),
+    [(Role.OPERATOR, None), (Role.CLIENT, "acme"), (Role.CALLER, "alice")],
+)
+async def test_every_answer_is_one_that_the_document_names(
+    site: Site, server: TestServer, role: Role, subject: str | None
+):
+    await site.call()
+    token = await site.token(role, subject)
+
+    seen = await asyncio.to_thread(run, str(server.make_url("")), token, role)
+
+    assert not seen.failures, "\n\n".join(f"## {k}\n{v}" for k, v in seen.failures.items())
+    assert seen.requests > 100
