@@ -49,16 +49,6 @@ def test_every_sentence_is_translated(sources: Catalog, german: Catalog):
     assert not missing, "run `python -m ivr.web.locales`, then translate what is empty"
 
 
-def test_no_translation_is_left_of_a_sentence_that_is_gone(sources: Catalog, german: Catalog):
-    gone = [
-        message.id
-        for message in _messages(german)
-        if sources.get(message.id, message.context) is None
-    ]
-
-    assert not gone
-
-
 def test_translations_hold_the_same_values(german: Catalog):
     wrong = [
         (message.id, said)
@@ -85,7 +75,7 @@ def test_no_template_has_words_of_its_own():
             (file.name, words.strip())
             for words in read
             if re.search(r"[A-Za-z]{4}", words.replace("Talkmeter", "").replace("&nbsp;", ""))
-            and "=" not in words
+            and not re.search(r"[=_]|^\s*[a-z.-]+\d", words)
             and not words.strip().startswith("/")
         ]
 
