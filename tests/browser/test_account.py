@@ -69,7 +69,7 @@ async def test_a_card_payment_ends_on_the_page_that_waits_for_it(
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Log in").click()
     await page.get_by_role("navigation").get_by_role("link", name="Top up").click()
-    await page.get_by_text("50.00", exact=True).click()
+    await page.get_by_role("radio", name="50.00").check()
     await page.get_by_role("button", name="Go on to pay").click()
     link = page.get_by_role("link", name="Go and pay")
     await expect(link).to_have_attribute("href", "https://checkout.stripe.com/c/cs_0")
