@@ -54,6 +54,15 @@ _PORTAL_ACCESS: Final = _group(
     _users("/portal/audit", "Audit log"),
 )
 
+_PARTNER: Final = (
+    _group(
+        "",
+        ("/portal", "Earnings"),
+        ("/portal/payouts", "Payouts"),
+        ("/portal/statement", "Statement"),
+    ),
+    _PORTAL_ACCESS,
+)
 MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
     Role.OPERATOR: (
         _group(
@@ -113,6 +122,7 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
             ("/portal/calls", "Calls"),
             ("/portal/desk", "Desk"),
             ("/portal/payouts", "Payouts"),
+            ("/portal/statement", "Statement"),
         ),
         _group(
             "Lines",
@@ -124,8 +134,8 @@ MENUS: Final[Mapping[Role, tuple[Group, ...]]] = {
         ),
         _PORTAL_ACCESS,
     ),
-    Role.RESELLER: (_group("", ("/portal", "Clients"), ("/portal/calls", "Calls")), _PORTAL_ACCESS),
-    Role.REFERRER: (_group("", ("/portal", "Clients")), _PORTAL_ACCESS),
+    Role.RESELLER: _PARTNER,
+    Role.REFERRER: _PARTNER,
     Role.CALLER: (
         _group("", ("/account", "Overview"), ("/account/calls", "Calls")),
         _group(

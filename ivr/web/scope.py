@@ -2,7 +2,7 @@
 
 operator   everything
 client     calls on its own DIDs, its own revenue; no balances of callers
-reseller   the same of the clients under it: those whose split names it
+reseller   what its clients sold in all (those whose split names it), and its own share; no calls
 referrer   its own commissions; no calls
 caller     its own account and calls; not how the money was shared
 
@@ -75,8 +75,6 @@ class Scope:
                 return true()
             case Role.CLIENT if self.subject:
                 return calls.c.client == self.subject
-            case Role.RESELLER if self.under:
-                return calls.c.client.in_(sorted(self.under))
             case Role.CALLER if self.subject:
                 return calls.c.account == self.subject
             case _:
@@ -89,8 +87,6 @@ class Scope:
                 return True
             case Role.CLIENT if self.subject:
                 return call.client == self.subject
-            case Role.RESELLER:
-                return call.client in self.under
             case Role.CALLER if self.subject:
                 return call.account == self.subject
             case _:

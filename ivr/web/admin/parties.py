@@ -46,8 +46,8 @@ from ivr.web.queries.parties import (
     currencies_of,
     earned_by_client,
     known_parties,
-    list_party_payouts,
 )
+from ivr.web.queries.payouts import list_party_payouts
 from ivr.web.scope import OPERATORS, NotYours, Right, Who
 from ivr.web.state import web_of
 from ivr.web.words import typed_amount

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from ivr.web.call_pages import CALL_PATH, detail_page, list_page, live_fragment
 from ivr.web.guard import Page
-from ivr.web.scope import CLIENTS, RESELLERS, Who
+from ivr.web.scope import CLIENTS, Who
 
 
 async def show(request: web.Request, who: Who) -> web.Response:
@@ -22,12 +22,12 @@ async def live(request: web.Request, who: Who) -> web.Response:
 
 
 PAGES: Final = (
-    Page(method="GET", path="/portal/calls", roles=CLIENTS | RESELLERS, handler=show),
-    Page(method="GET", path="/portal/calls/live", roles=CLIENTS | RESELLERS, handler=live),
+    Page(method="GET", path="/portal/calls", roles=CLIENTS, handler=show),
+    Page(method="GET", path="/portal/calls/live", roles=CLIENTS, handler=live),
     Page(
         method="GET",
         path=f"/portal/calls/{CALL_PATH}",
-        roles=CLIENTS | RESELLERS,
+        roles=CLIENTS,
         handler=detail_page,
     ),
 )

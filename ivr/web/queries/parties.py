@@ -10,14 +10,11 @@ from typing import Any, Final
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.domain.operations import AccountRef
 from billing.domain.payouts import PARTIES
 from billing.money import Micros
-from billing.payouts import Payout, payout_of
 from billing.reports import DAY_US, Span
-from billing.storage.payout_tables import payouts
 from billing.storage.report_tables import revenue_days, share_days
-from billing.storage.tables import accounts, clients, entries, transfers
+from billing.storage.tables import accounts, clients
 from ivr.web.scope import NotYours, Role, Scope
 
 KIND_OF_ROLE: Final = {
@@ -37,24 +34,6 @@ class Earned:
     calls: int
     gross: Micros
     amount: Micros
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """All entries of one kind in a stretch of time."""
-
-    kind: str
-    count: int
-    amount: Micros
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Left:
-    """The entry by which money left an account."""
-
-    account_id: int
-    seq: int
-    balance_after: Micros
 
 
 def check_party(scope: Scope, kind: str, code: str) -> None:
@@ -194,106 +173,6 @@ async def earned_by_day(
             row.amount
         )
     return found
-
-
-async def list_party_payouts(
-    connection: AsyncConnection,
-    scope: Scope,
-    party: AccountRef,
-    *,
-    before: str = "",
-    limit: int,
-) -> list[Payout]:
-    """List a party's payouts, newest first; `before` is the last id of the page before."""
-    check_party(scope, party.kind, party.code)
-    query = (
-        select(payouts)
-        .where(
-            payouts.c.kind == party.kind,
-            payouts.c.code == party.code,
-            payouts.c.currency == party.currency,
-        )
-        .order_by(payouts.c.id.desc())
-        .limit(limit)
-    )
-    if before:
-        query = query.where(payouts.c.id < before)
-    return [payout_of(row) for row in await connection.execute(query)]
-
-
-async def find_payout(connection: AsyncConnection, scope: Scope, payout_id: str) -> Payout:
-    """Read one payout.
-
-    Raises:
-        NotYours: there is none, or it is another party's.
-
-    """
-    row = (await connection.execute(select(payouts).where(payouts.c.id == payout_id))).one_or_none()
-    if row is None:
-        raise NotYours
-    found = payout_of(row)
-    check_party(scope, found.party.kind, found.party.code)
-    return found
-
-
-async def moved_before(
-    connection: AsyncConnection, scope: Scope, payout: Payout
-) -> tuple[Micros, list[Moved], Micros]:
-    """Say what a payout was taken from: balance after the one before, what moved since, the rest.
-
-    The entry of the payout itself is the last one that counts.
-    """
-    check_party(scope, payout.party.kind, payout.party.code)
-    mine = (
-        accounts.c.kind == payout.party.kind,
-        accounts.c.code == payout.party.code,
-        accounts.c.currency == payout.party.currency,
-    )
-    own = await _entry_of(connection, payout.id, mine)
-    before_id = await connection.scalar(
-        select(func.max(payouts.c.id)).where(
-            payouts.c.kind == payout.party.kind,
-            payouts.c.code == payout.party.code,
-            payouts.c.currency == payout.party.currency,
-            payouts.c.id < payout.id,
-        )
-    )
-    last = await _entry_of(connection, before_id, mine) if before_id else None
-    since, opening = (last.seq, last.balance_after) if last else (0, 0)
-    rows = await connection.execute(
-        select(
-            transfers.c.kind,
-            func.count().label("movements"),
-            func.sum(entries.c.amount).label("amount"),
-        )
-        .select_from(entries.join(transfers, transfers.c.id == entries.c.transfer_id))
-        .where(
-            entries.c.account_id == own.account_id,
-            entries.c.seq > since,
-            entries.c.seq <= own.seq,
-        )
-        .group_by(transfers.c.kind)
-        .order_by(transfers.c.kind)
-    )
-    moved = [Moved(kind=row.kind, count=row.movements, amount=int(row.amount)) for row in rows]
-    return opening, moved, own.balance_after
-
-
-async def _entry_of(
-    connection: AsyncConnection, payout_id: str, mine: Sequence[Any]
-) -> _Left:  # Any: SQL conditions
-    """Read the entry by which a payout left its party's account."""
-    query = (
-        select(entries.c.account_id, entries.c.seq, entries.c.balance_after)
-        .select_from(
-            transfers.join(entries, entries.c.transfer_id == transfers.c.id).join(
-                accounts, accounts.c.id == entries.c.account_id
-            )
-        )
-        .where(transfers.c.key == f"payout:{payout_id}", *mine)
-    )
-    row = (await connection.execute(query)).one()
-    return _Left(account_id=row.account_id, seq=row.seq, balance_after=row.balance_after)
 
 
 def _of(kind: str, code: str, span: Span) -> tuple[Any, ...]:  # Any: SQL conditions

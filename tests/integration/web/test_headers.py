@@ -38,6 +38,8 @@ async def test_no_page_holds_inline_code_or_outside_addresses(
             path = foreign.fill(page.path)
             if role in {Role.RESELLER, Role.REFERRER}:
                 path = path.replace("agnes", LOGINS[role])
+            if foreign.payout in path and role not in {Role.OPERATOR, Role.CLIENT}:
+                continue  # it is acme's
             answer = await client.get(path)
             text = (await answer.read()).decode(errors="replace")
             assert answer.status == 200, path
