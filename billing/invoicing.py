@@ -15,17 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of, moment_of
 from billing.domain.invoices import (
-    DAY_US,
     INVOICE_SERIES,
     BillingTerms,
     Line,
     Month,
     Movement,
-    billable,
     lines_of,
     total_of,
 )
 from billing.errors import InvalidInput, UnknownInvoice
+from billing.invoice_due import due_of
 from billing.money import Micros
 from billing.storage.engine import snapshot
 from billing.storage.invoice_rows import (
@@ -37,7 +36,6 @@ from billing.storage.invoice_rows import (
     lock_parties,
     read_terms,
     take_number,
-    unbilled,
     use_spare_credits,
     write_terms,
     writing,
@@ -165,28 +163,11 @@ class Invoicing:
     ) -> tuple[str, bool]:
         """Return the number of the invoice, "" without one, and whether it was made now."""
         now_us = microseconds_of(self._clock.now())
-        year = moment_of(now_us).year
         # From here on no other run gives a number, or bills what this one bills.
-        await lock_counter(connection, INVOICE_SERIES, year)
-        invoiced: dict[str, str] = {
-            row.month: row.number
-            for row in await connection.execute(
-                select(invoices.c.month, invoices.c.number).where(
-                    invoices.c.account == account.code, invoices.c.currency == account.currency
-                )
-            )
-        }
-        if str(month) in invoiced:
-            return invoiced[str(month)], False
-        terms = await read_terms(connection, account.code)
-        movements = billable(
-            await unbilled(connection, account, before_us=month.until_us + DAY_US),
-            month,
-            invoiced=map(Month.parse, invoiced),
-            cycle=terms.cycle,
-        )
-        if total_of(movements) <= 0:
-            return "", False
+        await lock_counter(connection, INVOICE_SERIES, moment_of(now_us).year)
+        number, terms, movements = await due_of(connection, account, month)
+        if number or total_of(movements) <= 0:
+            return number, False
         movements += await free_of_charge(connection, account.id, month.from_us, month.until_us)
         number = await self._write(connection, account, month, terms, movements)
         await lock_parties(connection, account.code, account.currency)
@@ -311,7 +292,39 @@ class Invoicing:
             place = tuple_(invoices.c.issued_us, invoices.c.number)
             conditions.append(place > tuple_(*after))
         async with self._engine.connect() as connection:
-            return await headers(connection, *conditions, unpaid=unpaid, limit=limit)
+            return await headers(connection, *conditions, unpaid=unpaid or None, limit=limit)
+
+    async def page_of_invoices(
+        self,
+        *,
+        account: str | None = None,
+        month: str | None = None,
+        state: str = "",
+        before: str = "",
+        limit: int,
+    ) -> list[Header]:
+        """List invoices, highest number first.
+
+        Args:
+            account: Only of this one.
+            month: Only of this month.
+            state: unpaid, overdue, paid, or all.
+            before: The last number of the page before.
+            limit: Rows of a page.
+
+        """
+        conditions: list[Any] = []  # Any: SQL conditions
+        if account is not None:
+            conditions.append(invoices.c.account == account)
+        if month is not None:
+            conditions.append(invoices.c.month == month)
+        if state == "overdue":
+            conditions.append(invoices.c.due_us < microseconds_of(self._clock.now()))
+        if before:
+            conditions.append(invoices.c.number < before)
+        unpaid = {"unpaid": True, "overdue": True, "paid": False}.get(state)
+        async with self._engine.connect() as connection:
+            return await headers(connection, *conditions, unpaid=unpaid, newest=limit)
 
 
 def credit_note_of(row: Row[Any]) -> CreditNote:  # Any: a row of many column types

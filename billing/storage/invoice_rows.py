@@ -243,10 +243,19 @@ async def free_of_charge(
 async def headers(
     connection: AsyncConnection,
     *conditions: Any,  # Any: SQL conditions
-    unpaid: bool = False,
+    unpaid: bool | None = None,
     limit: int | None = None,
+    newest: int | None = None,
 ) -> list[Header]:
-    """Read invoices, oldest first, with what has paid them."""
+    """Read invoices, oldest first, with what has paid them.
+
+    Args:
+        connection: Any connection.
+        conditions: Which.
+        unpaid: Only those that are not paid, or only those that are.
+        newest: Only so many, and by number, highest first.
+
+    """
     allocated = (
         select(func.coalesce(func.sum(invoice_allocations.c.amount), 0))
         .where(invoice_allocations.c.invoice == invoices.c.number)
@@ -257,10 +266,13 @@ async def headers(
         .where(*conditions)
         .order_by(invoices.c.issued_us, invoices.c.number)
     )
-    if unpaid:
-        query = query.where(invoices.c.total > allocated)
     if limit is not None:
         query = query.limit(limit)
+    if newest is not None:
+        query = query.order_by(None).order_by(invoices.c.number.desc()).limit(newest)
+    if unpaid is not None:
+        left = invoices.c.total > allocated
+        query = query.where(left if unpaid else ~left)
     return [
         Header(
             number=row.number,

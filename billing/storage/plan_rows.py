@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.domain.cover import ALLOWANCES_MAX
@@ -141,6 +141,35 @@ async def live_subscriptions(
         for each in await _read(connection, *where, lock=lock):
             found[each.account] = each
     return found
+
+
+async def page_of_subscriptions(
+    connection: AsyncConnection, *, after: str, limit: int
+) -> list[Subscription]:
+    """Read live subscriptions by account; `after` is the last account of the page before."""
+    query = (
+        select(subscriptions.c.id)
+        .where(subscriptions.c.state != "cancelled", subscriptions.c.account > after)
+        .order_by(subscriptions.c.account)
+        .limit(limit)
+    )
+    ids = list(await connection.scalars(query))
+    found = await _read(connection, subscriptions.c.id.in_(ids), lock=False)
+    return sorted(found, key=lambda each: each.account)
+
+
+async def count_subscribers(connection: AsyncConnection) -> dict[str, int]:
+    """Count the live subscriptions of each plan, whatever its version."""
+    query = (
+        select(plan_versions.c.name, func.count().label("subscribers"))
+        .select_from(
+            subscriptions.join(plan_versions, plan_versions.c.id == subscriptions.c.plan_version_id)
+        )
+        .where(subscriptions.c.state != "cancelled")
+        .group_by(plan_versions.c.name)
+    )
+    rows = await connection.execute(query)
+    return {row.name: row.subscribers for row in rows}
 
 
 async def find_subscription(

@@ -28,6 +28,7 @@ from billing.vouchers import Vouchers
 from billing.wallet import Wallet
 from ivr.cli.demo_cards import fill_cards
 from ivr.cli.demo_operations import operations, picture
+from ivr.cli.demo_parties import AGENTS, fill_parties
 from ivr.cli.demo_webhooks import fill_webhooks
 from ivr.directory.care import add_note
 from ivr.directory.own_prompts import OwnPrompt, save_prompt
@@ -66,6 +67,7 @@ async def fill(service: Service) -> int:
             at = today - timedelta(days=day, hours=dice.randint(0, 9), minutes=dice.randint(0, 59))
             made += await _call(service, at, dice)
     await fill_cards(service.books.engine, today)
+    made += await fill_parties(service, today)
     await _invoices(service, today)
     await operations(service, today - timedelta(days=LAST_DAY))
     await fill_webhooks(service.books.engine, today - timedelta(days=LAST_DAY, hours=5))
@@ -169,6 +171,7 @@ async def _call(service: Service, at: datetime, dice: random.Random) -> int:
             ended_us=begun_us + talks * SECOND_US,
             evidence="ami",
             note=NOTE,
+            agent=AGENTS[talks % len(AGENTS)],
         )
     row = {
         "id": call_id, "node": "demo", "boot": "demo", "channel": "demo", "uniqueid": call_id,

@@ -21,6 +21,9 @@ FOLDER: Final = "demo-logins"
 DEMO: Final = (
     ("operator", Role.OPERATOR, None),
     ("acme", Role.CLIENT, "acme"),
+    ("lexline", Role.CLIENT, "lexline"),
+    ("northgate", Role.RESELLER, "northgate"),
+    ("bridgeway", Role.REFERRER, "bridgeway"),
     ("alice", Role.CALLER, "alice"),
 )
 

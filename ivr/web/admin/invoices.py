@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Annotated, Final, Literal
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from billing.documents import invoice_pdf
 from billing.invoicing import Invoice, Invoicing
@@ -36,11 +37,18 @@ from ivr.web.words import word
 Number = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$")]
 
 
+OptionalMonth = Annotated[
+    Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] | None,
+    BeforeValidator(lambda value: value or None),
+]
+
+
 class InvoiceFilter(PageInput):
     """Which invoices are listed."""
 
     account: OptionalCode = None
-    state: Literal["", "unpaid"] = ""
+    state: Literal["", "unpaid", "overdue", "paid"] = ""
+    month: OptionalMonth = None
 
 
 class PayForm(PageInput):
@@ -73,12 +81,13 @@ async def show(request: web.Request, who: Who) -> web.Response:
     running = web_of(request)
     form = read_filter(request, InvoiceFilter)
     place = read_cursor(request.query.get("after", ""), str)
-    found = await _invoicing(running).list_invoices(
-        account=form.value.account, unpaid=form.value.state == "unpaid"
+    newest = await _invoicing(running).page_of_invoices(
+        account=form.value.account,
+        month=form.value.month,
+        state=form.value.state,
+        before=place[0] if place else "",
+        limit=PAGE_SIZE + 1,
     )
-    newest = sorted(found, key=lambda one: one.number, reverse=True)
-    if place:
-        newest = [one for one in newest if one.number < place[0]]
     cursor = write_cursor(newest[PAGE_SIZE - 1].number) if len(newest) > PAGE_SIZE else None
     table = Grid(
         caption="Invoices, newest first",
@@ -100,10 +109,15 @@ async def show(request: web.Request, who: Who) -> web.Response:
     values = {
         "invoices": table,
         "form": form,
+        "last_month": _last_month(running.now().date()),
         "next": next_link(request, cursor),
         "first": first_link(request),
     }
     return render(request, "admin/invoices.html", who, values)
+
+
+def _last_month(today: date) -> str:
+    return f"{today.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
 async def show_one(request: web.Request, who: Who) -> web.Response:

@@ -8,7 +8,12 @@ from typing import Annotated, Final
 from aiohttp import web
 from pydantic import Field
 
-from billing.storage.plan_rows import PlanVersion, Subscription
+from billing.storage.plan_rows import (
+    PlanVersion,
+    Subscription,
+    count_subscribers,
+    page_of_subscriptions,
+)
 from billing.subscriptions import Left, Subscriptions
 from ivr.web import grid
 from ivr.web.fields import PAGE_SIZE, Code, Line, PageInput, read_cursor, write_cursor
@@ -43,13 +48,16 @@ async def _page(
 ) -> web.Response:
     place = read_cursor(request.query.get("after", ""), str)
     async with web_of(request).reading() as connection:
-        plans, live = await list_plans(connection)
-    beyond = [one for one in live if not place or one.account > place[0]]
+        plans, _live = await list_plans(connection, subscribed=False)
+        subscribers = await count_subscribers(connection)
+        beyond = await page_of_subscriptions(
+            connection, after=place[0] if place else "", limit=PAGE_SIZE + 1
+        )
     cursor = write_cursor(beyond[PAGE_SIZE - 1].account) if len(beyond) > PAGE_SIZE else None
     use = _subscriptions(request)
     listed = [await use.show(one.id) for one in beyond[:PAGE_SIZE]]
     values = {
-        "plans": _plans(plans, live),
+        "plans": _plans(plans, subscribers),
         "names": [(one.plan.name, one.plan.name) for one in plans],
         "subscriptions": _listed(listed),
         "typed": typed,
@@ -60,7 +68,7 @@ async def _page(
     return render(request, "admin/plans.html", who, values, status=422 if errors else 200)
 
 
-def _plans(plans: Sequence[PlanVersion], live: Sequence[Subscription]) -> Grid:
+def _plans(plans: Sequence[PlanVersion], subscribers: Mapping[str, int]) -> Grid:
     return Grid(
         caption="Plans",
         titles=("Plan", "Version", "A month", "Included", "Subscribers"),
@@ -70,7 +78,7 @@ def _plans(plans: Sequence[PlanVersion], live: Sequence[Subscription]) -> Grid:
                 grid.text(str(one.version)),
                 grid.money(one.plan.price, one.plan.currency),
                 grid.text(", ".join(f"{m.included // m.one:,} {m.unit}" for m in one.plan.meters)),
-                grid.count(sum(each.plan.name == one.plan.name for each in live)),
+                grid.count(subscribers.get(one.plan.name, 0)),
             )
             for one in plans
         ),
