@@ -104,7 +104,7 @@ async def show(request: web.Request, who: Who) -> web.Response:
             )
             for one in newest[:PAGE_SIZE]
         ),
-        empty="There are no invoices; `talkmeter invoice run` makes those of a month.",
+        empty=_("There are no such invoices."),
     )
     values = {
         "invoices": table,
