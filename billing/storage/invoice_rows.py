@@ -253,6 +253,7 @@ async def headers(
         connection: Any connection.
         conditions: Which.
         unpaid: Only those that are not paid, or only those that are.
+        limit: Only so many.
         newest: Only so many, and by number, highest first.
 
     """
