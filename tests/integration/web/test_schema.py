@@ -35,8 +35,6 @@ from ivr.web.scope import Role
 from tests.site import Site
 
 SEED = 20_261_130
-# What fits the document and still cannot be: no form can say so beforehand.
-MEANT = ("invalid_input", "idempotency_conflict")
 EXAMPLES = int(os.environ.get("TALKMETER_SCHEMA_EXAMPLES", "3"))
 LONG = "TALKMETER_SCHEMA_EXAMPLES" in os.environ
 
@@ -94,10 +92,17 @@ def run(url: str, token: str, role: Role) -> Seen:
 
 
 def _cannot_be(event: ScenarioFinished, case_id: str) -> bool:
-    """Tell whether an answer says that a request fits the document and still cannot be."""
+    """Tell whether an answer says that a request fits the document and still cannot be.
+
+    So does 429: a run sends more wrong tokens than one network may.
+    """
     response = event.recorder.interactions[case_id].response
-    body = (response.content or b"") if response is not None else b""
-    return any(f'"code": "{code}"'.encode() in body for code in MEANT)
+    if response is None:
+        return False
+    body = response.content or b""
+    meant = response.status_code == 422 and b'"code": "invalid"' not in body
+    edited = b'"field": "notation' in body or b'"field": "version' in body
+    return meant or edited or response.status_code == 429
 
 
 def _note(seen: Seen, event: ScenarioFinished) -> None:
