@@ -104,7 +104,9 @@ async def test_the_dashboard_sums_today_and_draws_the_fortnight(site: Site, serv
         html = await (await client.get("/admin")).text()
 
     page = text_of(html)
-    assert "Revenue 5.50 USD Paid calls 1 Billed time 1:00 Topped up 0.00 USD" in page
+    assert "Revenue today 5.50 USD" in page
+    assert "Paid calls today 1 " in page
+    assert "Paid in today 0.00 USD" in page
     assert len(re.findall(r'class="part revenue"', html)) == 2
 
 
