@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ivr.web.api.models import Moment, Output, PageQuery
-from ivr.web.fields import Input, OptionalCode, OptionalLine
+from ivr.web.fields import Code, Input, Line
 
 Notation = Annotated[
     dict[str, Any],  # Any: what the notation's readers read, and name the mistakes of
@@ -29,7 +29,7 @@ Version = Annotated[
 class LinesQuery(PageQuery):
     """Which lines, queues or tariffs."""
 
-    client: OptionalCode = None
+    client: Code | None = None
 
 
 class Edit(Input):
@@ -42,14 +42,14 @@ class Edit(Input):
 class LineEdit(Edit):
     """A change of a DID, or a new one, which needs its client."""
 
-    client: OptionalCode = None
+    client: Code | None = None
 
 
 class TariffEdit(Edit):
     """A new version of a tariff; `in_force_from` plans it, `currency` is that of a new tariff."""
 
-    currency: OptionalLine = None
-    in_force_from: OptionalLine = Field(None, examples=["2027-01-01T00:00+01:00"])
+    currency: Line | None = None
+    in_force_from: Line | None = Field(None, examples=["2027-01-01T00:00+01:00"])
 
 
 class Retirement(Input):

@@ -18,7 +18,7 @@ from ivr.web.scope import CLIENTS, OPERATORS, Right
 
 Item = TypeVar("Item")
 BOTH: Final = OPERATORS | CLIENTS
-REFUSALS: Final = ("not_found", "edit_refused", "changed_meanwhile")
+REFUSALS: Final = ("not_found", "edit_refused", "changed_meanwhile", "invalid_input")
 
 
 def editor(ask: Ask) -> Editor:
@@ -45,7 +45,7 @@ async def change(ask: Ask, work: Awaitable[Change], *, action: str, subject: str
         fields = {name: text for name, text in tried.errors.items() if name != WHOLE}
         if not fields:
             raise Refusal("edit_refused", tried.errors[WHOLE])
-        raise Refusal("invalid", "Correct the fields that are named.", fields=fields)
+        raise Refusal("invalid_input", "Correct the fields that are named.", fields=fields)
     before, after = tried.change.lines()
     await ask.web.note(ask.who, action, subject, before=before, after=after)
 
@@ -96,7 +96,7 @@ async def put_line(ask: Ask) -> Answer:
         return Answer(model=_line(ask, await _find(ask)), status=201)
     if body.client not in {None, known.client}:
         raise Refusal(
-            "invalid",
+            "invalid_input",
             "Correct the fields that are named.",
             fields={"client": "A line stays with its client: retire it, and add it again."},
         )
