@@ -9,6 +9,7 @@ _ID: Final = "[0-9a-f-]{36}"
 
 CALL: Final = f"{{call_id:{_ID}}}"
 ACCOUNT: Final = f"{{account:{_CODE}}}"
+BATCH: Final = f"{{batch:{_ID}}}"
 PAYOUT: Final = f"{{payout:{_ID}}}"
 INVOICE: Final = "{invoice:[A-Za-z0-9-]{1,40}}"
 CLIENT: Final = f"{{client:{_CODE}}}"

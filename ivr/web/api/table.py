@@ -26,6 +26,7 @@ from ivr.web.api import (
     refunds,
     reports,
     usage,
+    vouchers,
     webhooks,
 )
 from ivr.web.api.gate import Operation
@@ -48,6 +49,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *prompts.OPERATIONS,
     *desk.OPERATIONS,
     *webhooks.OPERATIONS,
+    *vouchers.OPERATIONS,
     *me.OPERATIONS,
     # Whoever ends a plan cannot use it afterwards.
     *plans.OPERATIONS,
