@@ -49,6 +49,7 @@ async def test_money_is_added_without_a_mouse(site: Site, chromium: Browser, add
     await _tab_to(page, "Accounts")
     assert await page.evaluate(OUTLINE)
     await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{address}/admin/accounts")
     await _tab_to(page, "Name, number or phone")
     await page.keyboard.type("ali")
     await page.keyboard.press("Enter")

@@ -54,7 +54,7 @@ async def test_somebody_new_comes_in_and_sees_what_its_rights_are_for(
     await expect(mine.locator('form[action$="/status"]')).to_have_count(0)
 
     await page.goto("/admin/users/frieda")
-    await page.get_by_label("Money").uncheck()
+    await page.get_by_role("checkbox", name="Money").uncheck()
     await page.get_by_role("button", name="Change the rights").click()
     await mine.goto("/admin/accounts/alice")
     await expect(mine.locator('form[action$="/topups"]')).to_have_count(0)

@@ -47,6 +47,7 @@ async def breach(desk: Desk, *statements: str) -> list[tuple[str, tuple[str, ...
             ["UPDATE entries SET amount = amount + 1 WHERE amount = 70000"],
             {
                 "the entries of each transfer sum to zero",
+                "daily sums of shares by agent equal their entries",
                 "daily sums of shares equal their entries",
                 "all entries sum to zero per currency",
                 "each balance equals the sum of its entries",
@@ -86,6 +87,7 @@ async def breach(desk: Desk, *statements: str) -> list[tuple[str, tuple[str, ...
         (
             ["UPDATE transfers SET reference = 'lost' WHERE kind = 'settle'"],
             {
+                "daily sums of shares by agent equal their entries",
                 "daily sums of shares equal their entries",
                 "each settlement belongs to a session",
                 "each session that cost something was debited exactly once",
@@ -105,6 +107,7 @@ async def breach(desk: Desk, *statements: str) -> list[tuple[str, tuple[str, ...
         (
             ["UPDATE sessions SET cost = 90000 WHERE id = 'settled'"],
             {
+                "daily sums by agent equal their sessions",
                 "daily sums of revenue equal their sessions",
                 "each hold ended with its session",
                 "each debit equals the cost of its session",
@@ -114,6 +117,7 @@ async def breach(desk: Desk, *statements: str) -> list[tuple[str, tuple[str, ...
         (
             ["UPDATE sessions SET talk_us = 11000000 WHERE id = 'settled'"],
             {
+                "daily sums by agent equal their sessions",
                 "daily sums of revenue equal their sessions",
                 "cost, split and grant of each session follow from its talk and its price version",
             },

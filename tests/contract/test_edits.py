@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from ivr.directory.mistakes import CatalogInvalid
 from ivr.directory.pins import verify_pin
 from ivr.directory.store import load_directory, load_planned
 from ivr.tables import agents_away, own_prompts, prompt_uses
-from tests.contract.test_catalog import CLOCK, KEY, bring, directory, version
+from tests.contract.test_catalog import CLOCK, KEY, TEXT, bring, directory, version
 
 LINE = "18005550100"
 LIMITS = {
@@ -49,7 +50,9 @@ NIGHT = {"tiers": [{"price": "0.40/min"}]}
 
 @pytest.fixture
 async def editor(engine: AsyncEngine, tmp_path: Path) -> Editor:
-    await bring(engine, tmp_path)
+    # The demo's client has limits already; here each test says which.
+    without = re.sub(r"\n    limits: \{.*?setup_fee[^}]*\}", "", TEXT, count=1, flags=re.DOTALL)
+    await bring(engine, tmp_path, without)
     return Editor(engine=engine, clock=ManualClock(CLOCK.now()), pin_key=KEY)
 
 
@@ -228,7 +231,7 @@ async def test_a_client_without_limits_changes_nothing(editor: Editor):
     document["topics"][1]["name"] = "Mine"
     with pytest.raises(CatalogInvalid):
         await change_line(mine, LINE, document, expected=found)
-    tariff = read_prices("acme.night", node_of(NIGHT), "USD")
+    tariff = read_prices("acme.late", node_of(NIGHT), "USD")
     with pytest.raises(EditRefused):
         await save_tariff(mine, tariff, expected="")
     with pytest.raises(EditRefused):
@@ -267,12 +270,12 @@ async def test_what_is_beyond_the_limits_of_a_client_is_refused(editor: Editor):
 async def test_a_client_changes_within_its_limits(editor: Editor):
     await allow(editor)
     mine = of_client(editor)
-    tariff = read_prices("acme.night", node_of(NIGHT), "USD")
+    tariff = read_prices("acme.late", node_of(NIGHT), "USD")
     await save_tariff(mine, tariff, expected="")
     document, found = await stored(editor)
     document["hours"] = [{"days": "mon-fri", "from": "08:00", "to": "18:00"}]
     document["topics"][5] = {
-        "name": "Night", "destination": "queue:helpdesk", "tariff": "acme.night",
+        "name": "Night", "destination": "queue:helpdesk", "tariff": "acme.late",
     }  # fmt: skip
 
     await change_line(mine, LINE, document, expected=found)
@@ -281,7 +284,7 @@ async def test_a_client_changes_within_its_limits(editor: Editor):
 
     line = (await directory(editor.engine)).did(LINE)
     assert line is not None
-    assert (line.topics[1].name, line.topics[1].tariff) == ("Night", "acme.night")
+    assert (line.topics[1].name, line.topics[1].tariff) == ("Night", "acme.late")
 
 
 async def test_a_client_reaches_no_line_of_another(editor: Editor):
@@ -311,13 +314,13 @@ async def test_a_client_makes_only_tariffs_of_its_own(editor: Editor):
 
 async def test_limits_that_were_lowered_meanwhile_hold(editor: Editor):
     await allow(editor)
-    tariff = read_prices("acme.night", node_of({"tiers": [{"price": "1.50/min"}]}), "USD")
+    tariff = read_prices("acme.late", node_of({"tiers": [{"price": "1.50/min"}]}), "USD")
     await save_tariff(of_client(editor), tariff, expected="")
 
     await allow(editor, price={"to": "1.00/min"})
     document, found = await stored(editor)
     document["topics"][6] = {
-        "name": "N", "destination": "queue:helpdesk", "tariff": "acme.night"
+        "name": "N", "destination": "queue:helpdesk", "tariff": "acme.late"
     }  # fmt: skip
 
     with pytest.raises(CatalogInvalid) as error:
