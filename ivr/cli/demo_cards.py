@@ -20,29 +20,24 @@ ACCOUNT: Final = "alice"
 CURRENCY: Final = "USD"
 SUM: Final[Micros] = parse_amount("50")
 # How many days ago, and what became of it.
-PAYMENTS: Final = ((21, "paid"), (14, "refunded"), (9, "expired"), (5, "review"))
+PAYMENTS: Final = {21: "paid", 14: "refunded", 9: "expired", 5: "review"}
 
 
-async def fill_cards(engine: AsyncEngine, today: datetime) -> None:
-    """Make up one payment of each kind."""
-    for days, fate in PAYMENTS:
-        cards = CardPayments(engine=engine, clock=ManualClock(today - timedelta(days=days)))
-        payment = await cards.begin(ACCOUNT, SUM, key=f"demo-{fate}")
-        intent = f"made-up-{fate}"
-        came_in = SUM if fate != "review" else SUM // 2
-        if fate == "expired":
-            await cards.fail(payment.id, "the page expired", state="expired")
-            continue
-        await cards.credit(
-            Paid(payment=payment.id, intent=intent, amount=came_in, currency=CURRENCY)
+async def fill_cards(engine: AsyncEngine, today: datetime, *, days_ago: int) -> None:
+    """Make up the payment of that day, if there was one."""
+    fate = PAYMENTS.get(days_ago)
+    if fate is None:
+        return
+    cards = CardPayments(engine=engine, clock=ManualClock(today - timedelta(days=days_ago)))
+    payment = await cards.begin(ACCOUNT, SUM, key=f"demo-{fate}")
+    if fate == "expired":
+        await cards.fail(payment.id, "the page expired", state="expired")
+        return
+    intent = f"made-up-{fate}"
+    came_in = SUM if fate != "review" else SUM // 2
+    await cards.credit(Paid(payment=payment.id, intent=intent, amount=came_in, currency=CURRENCY))
+    if fate == "refunded":
+        back = parse_amount("20")
+        await cards.claim(
+            Claim(id=f"{intent}-back", intent=intent, kind="refund", amount=back, currency=CURRENCY)
         )
-        if fate == "refunded":
-            await cards.claim(
-                Claim(
-                    id=f"made-up-refund-{fate}",
-                    intent=intent,
-                    kind="refund",
-                    amount=parse_amount("20"),
-                    currency=CURRENCY,
-                )
-            )

@@ -57,16 +57,17 @@ async def fill(service: Service) -> int:
             return 0
     if service.books.directory.current().did(DID) is None:
         return 0  # another catalog than the demo's
-    await _plans_and_vouchers(service)
     dice = random.Random(DAYS)  # noqa: S311 - the same month each time
     today = SystemClock().now().replace(minute=0, second=0, microsecond=0)
+    await _plans_and_vouchers(service, today - timedelta(days=DAYS, hours=1))
     await _top_up(service, today - timedelta(days=DAYS))
     made = 0
     for day in range(DAYS, LAST_DAY - 1, -1):
+        # In the order of time: a statement is read from top to bottom.
+        await fill_cards(service.books.engine, today, days_ago=day)
         for _ in range(dice.randint(1, 3)):
             at = today - timedelta(days=day, hours=dice.randint(0, 9), minutes=dice.randint(0, 59))
             made += await _call(service, at, dice)
-    await fill_cards(service.books.engine, today)
     made += await fill_parties(service, today)
     await _invoices(service, today)
     await operations(service, today - timedelta(days=LAST_DAY))
@@ -115,14 +116,14 @@ async def _invoices(service: Service, today: datetime) -> None:
     await invoicing.run(Month.parse(f"{before:%Y-%m}"))
 
 
-async def _plans_and_vouchers(service: Service) -> None:
+async def _plans_and_vouchers(service: Service, at: datetime) -> None:
     from ivr.app import pin_key, voucher_key
     from ivr.directory.catalog_apply import apply
     from ivr.directory.catalog_file import load_catalog
 
     clock, engine = SystemClock(), service.books.engine
     await apply(engine, load_catalog(PLANS), clock=clock, pin_key=pin_key(service.settings))
-    vouchers = Vouchers(engine=engine, clock=clock, secret=voucher_key(service.settings))
+    vouchers = Vouchers(engine=engine, clock=ManualClock(at), secret=voucher_key(service.settings))
     made = await vouchers.generate(
         amount=parse_amount("10"), currency="USD", count=20, actor="demo", note="demo"
     )

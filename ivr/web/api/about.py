@@ -24,8 +24,9 @@ the fields, which are named; `invalid_input` fits it and still cannot be. What i
 429 may be sent again after `Retry-After` seconds; with the same key where there is one.
 
 **Limits.** A body has at most 64 KiB (usage: 8 MiB), a page at most 500 rows. A hundred wrong
-tokens from one network within 15 minutes are answered 429; a right one never is. Answers are
-`Cache-Control: no-store`, and no other site's page may read them (there is no CORS).
+tokens from one network within 15 minutes are answered 429, and so is a token that asks more than
+15,000 times in 15 minutes. Answers are `Cache-Control: no-store`, and no other site's page may
+read them (there is no CORS).
 """
 
 KEY_HELP: Final = "New for each change, the same when the change is sent again."
