@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from billing.clock import moment_of
 from billing.domain.invoices import Line
 from billing.domain.notation import format_percent
 from billing.invoicing import CreditNote, Invoice
+from billing.layout import Column, Issuer, money_text
 from billing.money import format_amount
-from billing.paper import Column, Issuer, Paper, latin, money_text
 from billing.receipts import AccountStatement, Receipt
 from billing.reports import StatementLine
 from billing.storage.invoice_rows import Header
 
+if TYPE_CHECKING:
+    from billing.paper import Paper
+
 __all__ = [
-    "Column", "Issuer", "credit_note_pdf", "invoice_pdf", "latin", "receipt_pdf",
+    "Column", "Issuer", "credit_note_pdf", "invoice_pdf", "receipt_pdf",
     "statement_pdf", "table_pdf",
 ]  # fmt: skip
 
@@ -41,7 +44,7 @@ _MOVE: Final = (
 def invoice_pdf(invoice: Invoice, issuer: Issuer) -> bytes:
     """Print an invoice, with as many pages as its lines need."""
     header, terms = invoice.header, invoice.header.terms
-    paper = Paper(issuer, f"Invoice {header.number}", header.issued_us)
+    paper = _paper(issuer, f"Invoice {header.number}", header.issued_us)
     facts = [
         ("Invoice number", header.number),
         ("Issued", _day(header.issued_us)),
@@ -73,7 +76,7 @@ def invoice_pdf(invoice: Invoice, issuer: Issuer) -> bytes:
 
 def credit_note_pdf(note: CreditNote, invoice: Header, issuer: Issuer) -> bytes:
     """Print a credit note; it names the invoice that it belongs to."""
-    paper = Paper(issuer, f"Credit note {note.number}", note.issued_us)
+    paper = _paper(issuer, f"Credit note {note.number}", note.issued_us)
     facts = [
         ("Credit note number", note.number),
         ("Issued", _day(note.issued_us)),
@@ -91,7 +94,7 @@ def credit_note_pdf(note: CreditNote, invoice: Header, issuer: Issuer) -> bytes:
 
 def receipt_pdf(receipt: Receipt, issuer: Issuer) -> bytes:
     """Print a receipt of money that an account was given."""
-    paper = Paper(issuer, "Receipt", receipt.at_us)
+    paper = _paper(issuer, "Receipt", receipt.at_us)
     facts = [
         ("Reference", receipt.transfer_id),
         ("Date", f"{_day(receipt.at_us)} (UTC)"),
@@ -109,7 +112,7 @@ def receipt_pdf(receipt: Receipt, issuer: Issuer) -> bytes:
 def statement_pdf(statement: AccountStatement, issuer: Issuer) -> bytes:
     """Print what moved on an account in some days, between its balance before and after."""
     span, currency = statement.span, statement.currency
-    paper = Paper(issuer, f"Statement {span.first} to {span.last}", span.until_us)
+    paper = _paper(issuer, f"Statement {span.first} to {span.last}", span.until_us)
     facts = [
         ("Account", statement.account),
         ("Account number", statement.number),
@@ -148,7 +151,7 @@ def table_pdf(
         whom: Name and address of who gets it.
 
     """
-    paper = Paper(issuer, title, at_us, wide=len(titles) > COLUMNS_UPRIGHT_MAX)
+    paper = _paper(issuer, title, at_us, wide=len(titles) > COLUMNS_UPRIGHT_MAX)
     paper.heading(title, *whom, facts)
     widths = paper.fitted(titles, rows)
     columns = [
@@ -157,6 +160,13 @@ def table_pdf(
     ]
     paper.listing(columns, rows)
     return paper.finish()
+
+
+def _paper(issuer: Issuer, title: str, at_us: int, *, wide: bool = False) -> Paper:
+    """Take a sheet. What prints it loads now: callers wait for the service, nobody for a PDF."""
+    from billing.paper import Paper  # noqa: PLC0415 - see above
+
+    return Paper(issuer, title, at_us, wide=wide)
 
 
 def _cells(line: Line) -> tuple[str, ...]:

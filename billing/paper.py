@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from fpdf import FPDF
 from fpdf.enums import Align, XPos, YPos
 
 from billing.clock import moment_of
-from billing.money import Micros, format_amount
+from billing.layout import Column, Issuer, money_text
+from billing.money import Micros
 
 MARGIN: Final = 20
 FOOT: Final = 18
@@ -34,24 +34,6 @@ _LETTERS: Final = str.maketrans(
         "œ": "oe", "Œ": "OE", "™": "(TM)", "\u2009": " ", "\u202f": " ",
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issuer:
-    """Who sends the documents; `details` says where to pay to."""
-
-    title: str
-    address: str = ""
-    details: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A column of a table: its title, its width in millimetres, and where its text stands."""
-
-    title: str
-    width: float
-    right: bool = False
 
 
 def latin(text: str) -> str:
@@ -203,8 +185,3 @@ class Paper(FPDF):
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def money_text(amount: Micros, currency: str) -> str:
-    """Write an exact amount with its currency."""
-    return f"{format_amount(amount)} {currency}"

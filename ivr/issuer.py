@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billing.documents import Issuer
+from billing.layout import Issuer
 from ivr.settings import Settings
 
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-import xlsxwriter
 from aiohttp import web
 
 from billing.clock import microseconds_of, moment_of
@@ -80,6 +79,8 @@ async def file_of(
 
 def workbook(grid: Grid, now: datetime) -> bytes:
     """Write a table as a workbook of one sheet, with a row of titles that stays in sight."""
+    import xlsxwriter  # noqa: PLC0415 - nobody who calls waits for it
+
     file = io.BytesIO()
     options = {
         "in_memory": True, "strings_to_formulas": False, "strings_to_urls": False,

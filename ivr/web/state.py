@@ -15,8 +15,8 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
-from billing.documents import Issuer
 from billing.errors import LedgerUnavailable
+from billing.layout import Issuer
 from billing.storage.writer import GroupWriter
 from billing.wallet import Wallet
 from ivr.calls.mailbox import Mailbox

@@ -9,12 +9,12 @@ from billing.documents import (
     Issuer,
     credit_note_pdf,
     invoice_pdf,
-    latin,
     receipt_pdf,
     table_pdf,
 )
 from billing.domain.invoices import DAY_US, BillingTerms, Line
 from billing.invoicing import CreditNote, Invoice
+from billing.paper import latin
 from billing.receipts import Receipt
 from billing.storage.invoice_rows import Header
 
