@@ -198,7 +198,12 @@ async def test_who_may_spend_no_more_today_is_told(line: Line) -> None:
     async with line.phone(ALICE) as phone:
         await phone.call(DAILY_DID)
         await line.after("asked", since=since, asking="topic")
-        await asyncio.sleep(BEFORE_PRESSING)
+
+        async def menu() -> bool:
+            return "choose-topic" in heard(bytes(phone.audio.heard))
+
+        # The balance before it takes as long as its words.
+        await until(menu)
         await phone.press("1")
         await hung_up_on(phone)
 
