@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, insert, literal, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.clock import Clock, microseconds_of
 from billing.ids import first_id
 from billing.money import format_amount
+from billing.storage.card_tables import card_payments
 from billing.storage.payout_tables import payouts
 from billing.storage.plan_tables import plan_versions, subscriptions, usage_alerts
 from billing.storage.tables import accounts, entries, transfers
@@ -25,7 +25,7 @@ from ivr.operation_tables import alarms
 from ivr.tables import calls
 from ivr.web.webhooks.endpoints import Endpoint
 from ivr.web.webhooks.events import Facts, Owner
-from ivr.webhook_tables import webhook_events, webhook_outbox
+from ivr.webhook_tables import webhook_outbox
 
 AT_ONCE: Final = 500
 MILLISECOND_US: Final = 1_000
@@ -40,35 +40,6 @@ class Found:
     id: str
     at_us: int
     facts: Facts
-
-
-async def emit(
-    connection: AsyncConnection,
-    event: str,
-    facts: Facts,
-    *,
-    id: str,  # noqa: A002 - the field's own name
-    clock: Clock,
-    client: str | None = None,
-    account: str | None = None,
-) -> None:
-    """Write an event that no other row tells, in the transaction of what happened.
-
-    Args:
-        connection: The transaction.
-        event: One of `events.EVENTS`.
-        facts: What is told, as JSON values.
-        id: Names what happened; writing it twice is an error of the database.
-        clock: What time it is.
-        client: Whose business it is, where it is a client's.
-        account: Whose business it is, where it is a caller's.
-
-    """
-    row = {
-        "id": id, "event": event, "client": client, "account": account,
-        "facts": json.dumps(facts), "at_us": microseconds_of(clock.now()),
-    }  # fmt: skip
-    await connection.execute(insert(webhook_events), row)
 
 
 async def _calls(connection: AsyncConnection, endpoint: Endpoint, since_us: int) -> list[Found]:
@@ -257,24 +228,28 @@ async def _alarms(connection: AsyncConnection, endpoint: Endpoint, since_us: int
     ]
 
 
-def _written_events(event: str) -> Source:
-    async def read(connection: AsyncConnection, endpoint: Endpoint, since_us: int) -> list[Found]:
-        query = (
-            select(webhook_events)
-            .where(webhook_events.c.event == event, webhook_events.c.at_us > since_us)
-            .where(_untold(endpoint, webhook_events.c.id))
-            .where(
-                _mine(endpoint, client=webhook_events.c.client, account=webhook_events.c.account)
-            )
-            .order_by(webhook_events.c.at_us)
-            .limit(AT_ONCE)
+async def _failures(connection: AsyncConnection, endpoint: Endpoint, since_us: int) -> list[Found]:
+    query = (
+        select(card_payments)
+        .where(card_payments.c.state == "failed", card_payments.c.ended_us > since_us)
+        .where(_untold(endpoint, card_payments.c.id))
+        .where(_mine(endpoint, account=card_payments.c.account))
+        .order_by(card_payments.c.ended_us)
+        .limit(AT_ONCE)
+    )
+    return [
+        Found(
+            id=row.id,
+            at_us=row.ended_us,
+            facts={
+                "account": row.account,
+                "amount": format_amount(row.amount),
+                "currency": row.currency,
+                "reason": row.reason,
+            },
         )
-        return [
-            Found(id=row.id, at_us=row.at_us, facts=json.loads(row.facts))
-            for row in await connection.execute(query)
-        ]
-
-    return read
+        for row in await connection.execute(query)
+    ]
 
 
 def _mine(
@@ -312,6 +287,6 @@ SOURCES: Final[Mapping[str, Source]] = {
     "topup.received": _top_ups,
     "usage.threshold": _alerts,
     "payout.due": _payouts,
-    "payment.failed": _written_events("payment.failed"),
+    "payment.failed": _failures,
     "alarm.raised": _alarms,
 }

@@ -8,10 +8,10 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from sqlalchemy import update
 
 from billing.alerts import tell_crossings
+from billing.card_payments import CardPayments
 from billing.domain.operations import AccountRef
 from billing.domain.payouts import BankAccount, PayoutTerms
 from billing.domain.plans import Meter, Plan
@@ -26,7 +26,7 @@ from ivr.web.webhooks import outbox
 from ivr.web.webhooks.endpoints import Endpoint, Whose, add_endpoint, change_endpoint
 from ivr.web.webhooks.events import EVENTS, Owner, events_for
 from ivr.web.webhooks.sender import Sender, signature
-from ivr.web.webhooks.sources import SOURCES, emit
+from ivr.web.webhooks.sources import SOURCES
 from tests.books import STANDARD
 from tests.plans import Shop
 from tests.site import Site
@@ -237,31 +237,26 @@ async def test_a_payout_that_was_approved_is_due(site_of_both: Site):
     assert [each["id"] for each in ours] == [payout.id]
 
 
-async def test_what_no_row_tells_is_written_with_what_happened(site_of_both: Site):
+async def test_a_card_that_is_refused_is_told_to_its_owner_and_the_installation(
+    site_of_both: Site,
+):
     site = site_of_both
     hooks = [
         await _hook(site, "payment.failed", whose=whose)
         for whose in (Whose(account="alice"), Whose(account="bob"), Whose())
     ]
-    facts = {"account": "alice", "amount": "25.00", "currency": "USD", "reason": "card_declined"}
-    async with site.desk.engine.begin() as connection:
-        await emit(
-            connection, "payment.failed", facts, id="pi-1", clock=site.desk.clock, account="alice"
-        )
-    with pytest.raises(ZeroDivisionError):
-        await _undone(site, facts)
+    cards = CardPayments(engine=site.desk.engine, clock=site.desk.clock)
+    refused = await cards.begin("alice", parse_amount("25"), key="refused")
+    left = await cards.begin("alice", parse_amount("30"), key="left")
+    site.desk.clock.advance(1)
+    await cards.fail(refused.id, "card_declined")
+    await cards.fail(left.id, "the page expired", state="expired")
 
-    told = [[each["id"] for each in await _told(site, hook)] for hook in hooks]
+    told = [await _told(site, hook) for hook in hooks]
 
-    assert told == [["pi-1"], [], ["pi-1"]]
-
-
-async def _undone(site: Site, facts: dict[str, str]) -> None:
-    async with site.desk.engine.begin() as connection:
-        await emit(
-            connection, "payment.failed", facts, id="pi-2", clock=site.desk.clock, account="alice"
-        )
-        raise ZeroDivisionError
+    assert [[each["id"] for each in one] for one in told] == [[refused.id], [], [refused.id]]
+    sample = EVENTS["payment.failed"].sample
+    assert told[0][0]["data"] == sample
 
 
 async def test_an_alarm_that_goes_on_is_told_to_the_installation(site_of_both: Site):
