@@ -280,6 +280,10 @@ class Call:
         """After how much talk the switch ends it, as it stands; a grant may reach beyond."""
         return min(self.granted.seconds, self.ceiling_seconds or self.granted.seconds)
 
+    def capped(self, seconds: int) -> int:
+        """Return what to hold of so many seconds: nobody pays for talk that the line cuts off."""
+        return seconds if self.ceiling_seconds is None else min(seconds, self.ceiling_seconds)
+
     @property
     def wishes_more(self) -> bool:
         """Tell whether the line lets them talk longer than is held."""

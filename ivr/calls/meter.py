@@ -185,7 +185,7 @@ class Meter:
         grant = await self._charging.extend(
             call.terms,
             step=call.granted.step + 1,
-            to_seconds=_capped(call, call.granted.seconds + self._slice_seconds),
+            to_seconds=call.capped(call.granted.seconds + self._slice_seconds),
             proven_us=int(call.talk.seconds(self._clock.monotonic()) * MICROSECONDS),
         )
         call.take_grant(grant)
@@ -203,7 +203,3 @@ class Meter:
     async def _cut(self, call: Call) -> None:
         log.warning("talk cut by the service", call_id=call.id)
         await hang_up_quietly(self._switch, call.talk.agent_channel or call.facts.channel)
-
-
-def _capped(call: Call, seconds: int) -> int:
-    return seconds if call.ceiling_seconds is None else min(seconds, call.ceiling_seconds)

@@ -83,7 +83,7 @@ async def hold(
     grant, began = await asyncio.gather(
         desk.charging.open(
             terms,
-            slice_seconds=desk.slice_seconds,
+            slice_seconds=call.capped(desk.slice_seconds),
             expires_seconds=HOLD_SLACK_SECONDS + wait_seconds,
         ),
         desk.store.begin(call),

@@ -357,8 +357,10 @@ class Line:
         return printed.decode()
 
     def cel(self, call: CallRecord) -> float:
-        """Talk seconds of the latest call as Asterisk wrote them down, read by hand."""
+        """Talk seconds of a call with a talk as Asterisk wrote them down, read by hand."""
         import csv
+
+        assert call.answered_us is not None, f"nobody talked: {call.end_reason}"
 
         bridges: dict[str, list[float]] = {}
         exits: dict[str, list[float]] = {}
@@ -374,7 +376,7 @@ class Line:
             for bridge, times in bridges.items()
             if len(times) > 1 and bridge in exits
         ]
-        start, end = min(talks, key=lambda talk: abs(talk[0] - (call.answered_us or 0) / 1e6))
+        start, end = min(talks, key=lambda talk: abs(talk[0] - call.answered_us / 1e6))
         return end - start
 
 

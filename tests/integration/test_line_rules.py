@@ -99,6 +99,14 @@ async def test_no_talk_is_longer_than_the_line_allows(stage: Stage) -> None:
     assert "time-ended" in leg.heard
 
 
+async def test_what_the_switch_took_to_cut_the_talk_is_nobodys_to_pay(stage: Stage) -> None:
+    stage.change(rules=LineRules(maximum_talk_seconds=10))
+
+    record = await stage.play(ScriptedLeg(stage.switch, digits=["1"], talk_us=10_002_213))
+
+    assert record.billed_seconds == 10
+
+
 @pytest.mark.parametrize(("proved", "limit"), [(False, 5), (True, 15)])
 async def test_who_gave_no_pin_may_spend_less(stage: Stage, *, proved: bool, limit: int) -> None:
     stage.change(
