@@ -11,8 +11,8 @@ from ivr.calls.history import moment
 from ivr.directory.callers import set_phones_and_pin
 from ivr.web.api import models
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
+from ivr.web.api.paging import PageQuery
 from ivr.web.api.places import ACCOUNT
-from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.queries import account_search as search
 from ivr.web.queries import accounts as queries
@@ -22,7 +22,6 @@ from ivr.web.scope import CALLERS, OPERATORS, Right
 async def list_accounts(ask: Ask) -> Answer:
     """List accounts."""
     assert isinstance(ask.query, models.AccountsQuery)
-    place = read_cursor(ask.query.after, str)
     async with ask.web.reading() as connection:
         found = await search.list_accounts(
             connection,
@@ -35,14 +34,14 @@ async def list_accounts(ask: Ask) -> Answer:
                 plan=ask.query.plan,
                 below=ask.query.below,
             ),
-            after=place[0] if place else None,
-            limit=ask.query.limit + 1,
+            after=ask.query.place(str),
+            limit=ask.query.reach,
         )
-    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    items, after = ask.query.cut(found, lambda one: one.code)
     return Answer(
         model=models.Accounts(
             items=tuple(account_model(account) for account in items),
-            next=write_cursor(items[-1].code) if more else None,
+            next=after,
         )
     )
 
@@ -119,23 +118,22 @@ async def top_up(ask: Ask) -> Answer:
 
 async def statement(ask: Ask) -> Answer:
     """List the movements of an account."""
-    assert isinstance(ask.query, models.PageQuery)
-    place = read_cursor(ask.query.after, int)
+    assert isinstance(ask.query, PageQuery)
     async with ask.web.reading() as connection:
         account = await queries.find_account(connection, ask.who.scope, ask.named("account"))
         found = await reports.statement(
             connection,
             account.id,
-            before=place[0] if place else None,
-            limit=min(ask.query.limit + 1, reports.STATEMENT_MAX),
+            before=ask.query.place(int),
+            limit=ask.query.reach,
         )
-    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    items, after = ask.query.cut(found, lambda line: line.seq)
     return Answer(
         model=models.Statement(
             account=account.code,
             currency=account.currency,
             items=tuple(_line(line) for line in items),
-            next=write_cursor(items[-1].seq) if more else None,
+            next=after,
         )
     )
 
@@ -224,7 +222,7 @@ OPERATIONS: Final = (
         summary="List the movements of an account, newest first",
         roles=OPERATORS | CALLERS,
         handler=statement,
-        query=models.PageQuery,
+        query=PageQuery,
         answer=models.Statement,
         problems=("not_found",),
     ),

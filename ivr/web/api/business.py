@@ -12,7 +12,7 @@ from ivr.calls.unanswered import unanswered
 from ivr.web.api import report_models as models
 from ivr.web.api.gate import Answer, Ask, Operation
 from ivr.web.api.periods import PeriodQuery
-from ivr.web.fields import read_cursor, write_cursor
+from ivr.web.fields import read_cursor
 from ivr.web.scope import CLIENTS, OPERATORS
 
 NAMES: Final = {"service": "did", "detail": "topic", "day_us": "day"}
@@ -23,24 +23,23 @@ async def report_revenue(ask: Ask) -> Answer:
     assert isinstance(ask.query, models.RevenueQuery)
     query, columns = ask.query, GROUPS[ask.query.by]
     span = query.span(ask.web.now().date())
-    place = read_cursor(query.after, *[str] * (len(columns) + 1)) or ()
     async with ask.web.reading() as connection:
         found = await revenue(
             connection,
             span,
             by=query.by,
             client=ask.who.scope.client(query.client),
-            after=place,
-            limit=query.limit + 1,
+            after=read_cursor(query.after, *[str] * (len(columns) + 1)) or (),
+            limit=query.reach,
         )
-    rows, more = found[: query.limit], len(found) > query.limit
+    rows, after = query.cut(found, lambda row: (*row.key, row.currency))
     return Answer(
         model=models.Revenue(
             first=span.first,
             last=span.last,
             by=query.by,
             rows=tuple(_revenue(row, columns) for row in rows),
-            next=write_cursor(*rows[-1].key, rows[-1].currency) if more else None,
+            next=after,
         )
     )
 

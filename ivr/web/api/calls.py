@@ -14,7 +14,6 @@ from ivr.web.api import models
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.places import CALL
 from ivr.web.explain import explain
-from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.queries import calls as queries
 from ivr.web.scope import EVERYBODY, OPERATORS, Right, Scope
@@ -33,20 +32,19 @@ async def list_calls(ask: Ask) -> Answer:
         first=ask.query.first,
         last=ask.query.last,
     )
-    place = read_cursor(ask.query.after, int, str)
     async with ask.web.reading() as connection:
         found = await queries.list_calls(
             connection,
             ask.who.scope,
             wanted,
-            after=(place[0], place[1]) if place else None,
-            limit=ask.query.limit + 1,
+            after=ask.query.place(int, str),
+            limit=ask.query.reach,
         )
-    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    items, after = ask.query.cut(found, lambda one: (one.started_us, one.id))
     return Answer(
         model=models.Calls(
             items=tuple(models.Call(**_call(item, ask.who.scope)) for item in items),
-            next=write_cursor(items[-1].started_us, items[-1].id) if more else None,
+            next=after,
         )
     )
 

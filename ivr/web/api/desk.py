@@ -11,7 +11,6 @@ from ivr.web.api import desk_models as models
 from ivr.web.api.gate import Answer, Ask, FileAnswer, Operation
 from ivr.web.api.places import AGENT, CALL, CALLBACK, CLIENT
 from ivr.web.desk_pages import agents_of
-from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.queries import desk as queries
 from ivr.web.scope import CLIENTS, OPERATORS, NotYours, Right
@@ -53,15 +52,14 @@ async def change_agent(ask: Ask) -> Answer:
 async def list_messages(ask: Ask) -> Answer:
     """List messages."""
     assert isinstance(ask.query, models.DeskQuery)
-    place = read_cursor(ask.query.after, int, str)
     async with ask.web.reading() as connection:
         found = await queries.list_messages(
             connection,
             ask.who.scope,
-            limit=ask.query.limit + 1,
-            after=(place[0], place[1]) if place else None,
+            limit=ask.query.reach,
+            after=ask.query.place(int, str),
         )
-    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    items, after = ask.query.cut(found, lambda one: (one.created_us, one.call_id))
     return Answer(
         model=models.Messages(
             items=tuple(
@@ -79,7 +77,7 @@ async def list_messages(ask: Ask) -> Answer:
                 )
                 for one in items
             ),
-            next=write_cursor(items[-1].created_us, items[-1].call_id) if more else None,
+            next=after,
         )
     )
 
@@ -101,15 +99,14 @@ async def hear_message(ask: Ask) -> FileAnswer:
 async def list_callbacks(ask: Ask) -> Answer:
     """List callbacks."""
     assert isinstance(ask.query, models.DeskQuery)
-    place = read_cursor(ask.query.after, int, str)
     async with ask.web.reading() as connection:
         found = await queries.list_callbacks(
             connection,
             ask.who.scope,
-            limit=ask.query.limit + 1,
-            after=(place[0], place[1]) if place else None,
+            limit=ask.query.reach,
+            after=ask.query.place(int, str),
         )
-    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    items, after = ask.query.cut(found, lambda one: (one.created_us, one.id))
     return Answer(
         model=models.Callbacks(
             items=tuple(
@@ -129,7 +126,7 @@ async def list_callbacks(ask: Ask) -> Answer:
                 )
                 for one in items
             ),
-            next=write_cursor(items[-1].created_us, items[-1].id) if more else None,
+            next=after,
         )
     )
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Base64Bytes, Field
 
 from ivr.sounds import TEXT_MAX
-from ivr.web.api.models import Moment, Output, PageQuery
+from ivr.web.api.models import Moment, Output
+from ivr.web.api.paging import PageQuery
 from ivr.web.fields import Code, Input
 
 BASE64 = r"^([A-Za-z0-9+/]{4})+([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"

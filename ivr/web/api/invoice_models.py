@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ivr.web.api.models import Moment, Money, Output, PageQuery, Text
+from ivr.web.api.models import Moment, Money, Output, Text
+from ivr.web.api.paging import PageQuery
 from ivr.web.fields import Code, Input, TopUpAmount
 
 MonthText = Annotated[

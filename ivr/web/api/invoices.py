@@ -17,7 +17,6 @@ from ivr.calls.history import moment
 from ivr.web.api import invoice_models as models
 from ivr.web.api.gate import Answer, Ask, FileAnswer, Operation, idempotency_key
 from ivr.web.api.places import INVOICE
-from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.scope import CALLERS, OPERATORS, NotYours, Right, Role
 
 
@@ -29,18 +28,17 @@ async def list_invoices(ask: Ask) -> Answer:
         if account not in {None, ask.who.scope.subject}:
             raise NotYours
         account = ask.who.scope.subject
-    place = read_cursor(ask.query.after, int, str)
     found = await _invoicing(ask).list_invoices(
         account=account,
         unpaid=ask.query.state == "unpaid",
-        after=(place[0], place[1]) if place else None,
-        limit=ask.query.limit + 1,
+        after=ask.query.place(int, str),
+        limit=ask.query.reach,
     )
-    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    items, after = ask.query.cut(found, lambda one: (one.issued_us, one.number))
     return Answer(
         model=models.Invoices(
             items=tuple(models.Invoice(**_facts(ask, one)) for one in items),
-            next=write_cursor(items[-1].issued_us, items[-1].number) if more else None,
+            next=after,
         )
     )
 

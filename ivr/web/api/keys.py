@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from billing.clock import moment_of
 from ivr.web.api.gate import Answer, Ask, Operation
-from ivr.web.fields import PAGE_SIZE, Cursor, Input, Line, PageSize, read_cursor, write_cursor
+from ivr.web.api.paging import PageQuery
+from ivr.web.fields import Input, Line
 from ivr.web.keys import end_key, make_key
 from ivr.web.queries.keys import KeyItem, find_key, list_keys
 from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, Right
@@ -17,13 +18,6 @@ from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, Right
 MANAGERS: Final = OPERATORS | CLIENTS | RESELLERS | REFERRERS
 KEY: Final = "{key:[0-9a-f]{16}}"
 DAYS_MAX: Final = 3650
-
-
-class KeysQuery(Input):
-    """A page of keys."""
-
-    after: Cursor = ""
-    limit: PageSize = PAGE_SIZE
 
 
 class NewKey(Input):
@@ -85,21 +79,20 @@ def _scopes(rights: frozenset[Right]) -> tuple[str, ...]:
 
 async def show(ask: Ask) -> Answer:
     """List keys, newest first."""
-    assert isinstance(ask.query, KeysQuery)
-    place, limit = read_cursor(ask.query.after, int, str), ask.query.limit
+    assert isinstance(ask.query, PageQuery)
     async with ask.web.reading() as connection:
         found = await list_keys(
             connection,
             ask.who.scope,
-            after=(place[0], place[1]) if place else None,
-            limit=limit + 1,
+            after=ask.query.place(int, str),
+            limit=ask.query.reach,
         )
-    last = found[limit - 1] if len(found) > limit else None
+    items, after = ask.query.cut(found, lambda item: (item.created_us, item.id))
     now_us = ask.web.now_us()
     return Answer(
         model=Keys(
-            items=tuple(_key(item, now_us) for item in found[:limit]),
-            next=write_cursor(last.created_us, last.id) if last else None,
+            items=tuple(_key(item, now_us) for item in items),
+            next=after,
         )
     )
 
@@ -129,7 +122,7 @@ OPERATIONS: Final = (
         roles=MANAGERS,
         handler=show,
         right=Right.USERS,
-        query=KeysQuery,
+        query=PageQuery,
         answer=Keys,
     ),
     Operation(

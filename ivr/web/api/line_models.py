@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ivr.web.api.models import Moment, Output, PageQuery
+from ivr.web.api.models import Moment, Output
+from ivr.web.api.paging import PageQuery
 from ivr.web.fields import Code, Input, Line
 
 Notation = Annotated[

@@ -11,7 +11,6 @@ from ivr.directory.edits import Change, Document, Editor, version_of
 from ivr.directory.model import Did, Directory
 from ivr.web.api import line_models, places
 from ivr.web.api.gate import Answer, Ask, Operation
-from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.lines.desk import WHOLE, editor_of, read_lines, try_edit
 from ivr.web.problems import Refusal
 from ivr.web.scope import CLIENTS, OPERATORS, Right
@@ -52,19 +51,18 @@ async def change(ask: Ask, work: Awaitable[Change], *, action: str, subject: str
 
 def paged(
     ask: Ask, items: Sequence[Item], *, key: Callable[[Item], str], owner: Callable[[Item], str]
-) -> tuple[list[Item], str | None]:
+) -> tuple[Sequence[Item], str | None]:
     """Cut a page out of what is sorted by key."""
     query = ask.query
     assert isinstance(query, line_models.LinesQuery)
-    place = read_cursor(query.after, str)
+    place = query.place(str)
     left = [
         item
         for item in items
-        if (place is None or key(item) > place[0])
+        if (place is None or key(item) > place)
         and (query.client is None or owner(item) == query.client)
     ]
-    page = left[: query.limit]
-    return page, write_cursor(key(page[-1])) if len(left) > len(page) else None
+    return query.cut(left, key)
 
 
 async def list_lines(ask: Ask) -> Answer:

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, create_model
 
 from ivr.directory.fraud_limits import BOUNDS
-from ivr.web.api.models import Moment, Money, Output, PageQuery
+from ivr.web.api.models import Moment, Money, Output
+from ivr.web.api.paging import PageQuery
 from ivr.web.fields import Input, Line
 
 

@@ -8,17 +8,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from ivr.directory.model import PIN
+from ivr.web.api.paging import PageQuery
 from ivr.web.api.periods import PeriodQuery
 from ivr.web.fields import (
-    PAGE_SIZE,
     Code,
     CreditLimit,
-    Cursor,
     Day,
     Input,
     Line,
     Number,
-    PageSize,
     TopUpAmount,
 )
 
@@ -31,13 +29,6 @@ class Output(BaseModel):
     """Base of answers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PageQuery(Input):
-    """Paging: `after` is the `next` of the page before."""
-
-    limit: PageSize = PAGE_SIZE
-    after: Cursor = ""
 
 
 class CallsQuery(PageQuery):

@@ -14,7 +14,6 @@ from ivr.web.alarm_words import words
 from ivr.web.api import live_models as models
 from ivr.web.api import places
 from ivr.web.api.gate import Answer, Ask, Operation
-from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.scope import OPERATORS, Right
 
@@ -22,19 +21,18 @@ from ivr.web.scope import OPERATORS, Right
 async def show_alarms(ask: Ask) -> Answer:
     """List alarms."""
     assert isinstance(ask.query, models.AlarmsQuery)
-    place = read_cursor(ask.query.after, int, str)
     async with ask.web.reading() as connection:
         found = await list_alarms(
             connection,
-            after=(place[0], place[1]) if place else None,
-            limit=ask.query.limit + 1,
+            after=ask.query.place(int, str),
+            limit=ask.query.reach,
             state=ask.query.state or "",
         )
-    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    items, after = ask.query.cut(found, lambda one: (one.opened_us, one.id))
     return Answer(
         model=models.Alarms(
             items=tuple(_alarm(alarm) for alarm in items),
-            next=write_cursor(items[-1].opened_us, items[-1].id) if more else None,
+            next=after,
         )
     )
 

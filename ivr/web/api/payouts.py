@@ -15,8 +15,9 @@ from billing.payouts import Payouts
 from ivr.calls.history import moment
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.models import Moment, Money, Output, Text
+from ivr.web.api.paging import PageQuery
 from ivr.web.api.places import PAYOUT
-from ivr.web.fields import PAGE_SIZE, Code, Cursor, Input, TopUpAmount, read_cursor, write_cursor
+from ivr.web.fields import PAGE_SIZE, Code, Input, TopUpAmount
 from ivr.web.problems import Refusal
 from ivr.web.scope import CLIENTS, OPERATORS, NotYours, Right, Role
 
@@ -41,12 +42,11 @@ class Payable(Output):
     minimum: Money
 
 
-class PayoutsQuery(Input):
+class PayoutsQuery(PageQuery):
     """Which payouts."""
 
     status: Literal["requested", "approved", "paid", "rejected"] | None = None
     limit: Annotated[int, Field(ge=1, le=LISTED_MAX)] = PAGE_SIZE
-    after: Cursor = ""
 
 
 class NewPayout(Input):
@@ -113,18 +113,17 @@ async def list_payouts(ask: Ask) -> Answer:
     """List payouts."""
     assert isinstance(ask.query, PayoutsQuery)
     query = ask.query
-    place = read_cursor(query.after, str)
     found = await _use(ask).list_payouts(
         status=PayoutStatus(query.status) if query.status else None,
         party=None if ask.who.role is Role.OPERATOR else _party(ask, None),
-        after=place[0] if place else "",
-        limit=query.limit + 1,
+        after=query.place(str) or "",
+        limit=query.reach,
     )
-    items, more = found[: query.limit], len(found) > query.limit
+    items, after = query.cut(found, lambda one: one.id)
     return Answer(
         model=PayoutPage(
             items=tuple(_payout(ask, one) for one in items),
-            next=write_cursor(items[-1].id) if more else None,
+            next=after,
         )
     )
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ivr.web.api.models import Money, Output, PageQuery
+from ivr.web.api.models import Money, Output
+from ivr.web.api.paging import PageQuery
 from ivr.web.api.usage_models import SubscriptionView, Units
 from ivr.web.fields import Code, Input, Word
 

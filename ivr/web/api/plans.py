@@ -13,7 +13,6 @@ from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.places import SUBSCRIPTION
 from ivr.web.api.usage import own_account, subscription_view
 from ivr.web.api.usage_models import SubscriptionView, units_text
-from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.queries import plans as queries
 from ivr.web.scope import CALLERS, EVERYBODY, OPERATORS, NotYours, Right, Role
@@ -30,7 +29,7 @@ async def list_subscriptions(ask: Ask) -> Answer:
     """List live subscriptions."""
     assert isinstance(ask.query, models.SubscriptionsQuery)
     query = ask.query
-    place = read_cursor(query.after, str)
+    place = query.place(str)
     async with ask.web.reading() as connection:
         _, live = await queries.list_plans(connection)
     mine = ask.who.scope.subject if ask.who.role is Role.CALLER else None
@@ -39,14 +38,14 @@ async def list_subscriptions(ask: Ask) -> Answer:
         for one in live
         if (mine is None or one.account == mine)
         and (query.plan is None or one.plan.name == query.plan)
-        and (not place or one.account > place[0])
+        and (place is None or one.account > place)
     ]
-    items, more = wanted[: query.limit], len(wanted) > query.limit
+    items, after = query.cut(wanted, lambda one: one.account)
     use = _subscriptions(ask)
     return Answer(
         model=models.Subscriptions(
             items=tuple([subscription_view(*await use.show(one.id)) for one in items]),
-            next=write_cursor(items[-1].account) if more else None,
+            next=after,
         )
     )
 

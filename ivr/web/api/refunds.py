@@ -8,18 +8,17 @@ from billing.money import format_amount
 from ivr.calls.history import moment
 from ivr.web.api.gate import Answer, Ask, Operation
 from ivr.web.api.models import Moment, Money, Output
+from ivr.web.api.paging import PageQuery
 from ivr.web.api.periods import PeriodQuery
-from ivr.web.fields import PAGE_SIZE, Code, Cursor, PageSize, read_cursor, write_cursor
+from ivr.web.fields import Code
 from ivr.web.queries import refunds as queries
 from ivr.web.scope import CALLERS, CLIENTS, OPERATORS, Role
 
 
-class RefundsQuery(PeriodQuery):
+class RefundsQuery(PeriodQuery, PageQuery):
     """Which refunds; of any day when none is named."""
 
     account: Code | None = None
-    limit: PageSize = PAGE_SIZE
-    after: Cursor = ""
 
 
 class RefundLine(Output):
@@ -49,17 +48,16 @@ async def list_refunds(ask: Ask) -> Answer:
     assert isinstance(ask.query, RefundsQuery)
     query = ask.query
     named = query.first is not None or query.last is not None
-    place = read_cursor(query.after, int, str)
     async with ask.web.reading() as connection:
         found = await queries.list_refunds(
             connection,
             ask.who.scope,
             span=query.span(ask.web.now().date()) if named else None,
             account=query.account,
-            after=(place[0], place[1]) if place else None,
-            limit=query.limit + 1,
+            after=query.place(int, str),
+            limit=query.reach,
         )
-    items, more = found[: query.limit], len(found) > query.limit
+    items, after = query.cut(found, lambda one: (one.at_us, one.transfer_id))
     told = ask.who.role is Role.OPERATOR
     return Answer(
         model=RefundList(
@@ -78,7 +76,7 @@ async def list_refunds(ask: Ask) -> Answer:
                 )
                 for one in items
             ),
-            next=write_cursor(items[-1].at_us, items[-1].transfer_id) if more else None,
+            next=after,
         )
     )
 

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from ivr.web.api.models import Money, Output
+from ivr.web.api.paging import PageQuery
 from ivr.web.api.periods import PeriodQuery
-from ivr.web.fields import PAGE_SIZE, Code, Cursor, PageSize
+from ivr.web.fields import Code
 
 
 class Period(Output):
@@ -21,13 +22,11 @@ class Period(Output):
     last: date = Field(serialization_alias="to")
 
 
-class RevenueQuery(PeriodQuery):
+class RevenueQuery(PeriodQuery, PageQuery):
     """Revenue by what; of a client its own."""
 
     by: Literal["client", "did", "topic", "tariff", "day"] = "day"
     client: Code | None = None
-    limit: PageSize = PAGE_SIZE
-    after: Cursor = ""
 
 
 class RevenueRow(Output):

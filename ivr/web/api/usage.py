@@ -17,7 +17,6 @@ from ivr.web.api import usage_models as models
 from ivr.web.api.gate import Answer, Ask, Operation
 from ivr.web.api.places import SUBSCRIPTION
 from ivr.web.api.usage_models import units_text
-from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.scope import CALLERS, OPERATORS, NotYours, Right, Role
 
@@ -88,17 +87,16 @@ async def report(ask: Ask) -> Answer:
     account = ask.query.account
     if ask.who.role is Role.CALLER:
         account = own_account(ask, account)
-    place = read_cursor(ask.query.after, str, str, str)
     found = await _metering(ask).report(
         ask.query.span(ask.web.now().date()),
         account=account,
-        after=(place[0], place[1], place[2]) if place else None,
-        limit=ask.query.limit + 1,
+        after=ask.query.place(str, str, str),
+        limit=ask.query.reach,
     )
-    rows, more = found[: ask.query.limit], len(found) > ask.query.limit
+    rows, after = ask.query.cut(found, lambda row: (row.account, row.meter, row.type))
     return Answer(
         model=models.UsageReport(
-            next=write_cursor(rows[-1].account, rows[-1].meter, rows[-1].type) if more else None,
+            next=after,
             rows=tuple(
                 models.UsageRow(
                     account=row.account,

@@ -11,8 +11,9 @@ from billing.domain.plans import scale_of
 from billing.domain.usage import EVENTS_MAX
 from billing.money import format_amount
 from ivr.web.api.models import Moment, Money, Output
+from ivr.web.api.paging import PageQuery
 from ivr.web.api.periods import PeriodQuery
-from ivr.web.fields import PAGE_SIZE, POSITIVE, Amount, Code, Cursor, Input, Line, PageSize, Word
+from ivr.web.fields import POSITIVE, Amount, Code, Input, Line, Word
 
 KEY_MAX: Final = 200
 
@@ -118,12 +119,10 @@ class UsageQuote(Output):
     says: str
 
 
-class UsageQuery(PeriodQuery):
+class UsageQuery(PeriodQuery, PageQuery):
     """Which usage."""
 
     account: Code | None = None
-    limit: PageSize = PAGE_SIZE
-    after: Cursor = ""
 
 
 class UsageRow(Output):

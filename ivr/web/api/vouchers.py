@@ -12,29 +12,15 @@ from billing.vouchers import Vouchers
 from ivr.calls.history import moment
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.models import Moment, Money, Output, Text
+from ivr.web.api.paging import PageQuery
 from ivr.web.api.places import ACCOUNT, BATCH
-from ivr.web.fields import (
-    PAGE_SIZE,
-    Cursor,
-    Input,
-    PageSize,
-    TopUpAmount,
-    read_cursor,
-    write_cursor,
-)
+from ivr.web.fields import Input, TopUpAmount
 from ivr.web.queries.accounts import find_account
 from ivr.web.queries.vouchers import find_batch, list_batches
 from ivr.web.scope import CALLERS, OPERATORS, Right
 
 # More are made on the page or by command: an answer is no file.
 COUNT_MAX: Final = 1_000
-
-
-class BatchesQuery(Input):
-    """One page of batches."""
-
-    limit: PageSize = PAGE_SIZE
-    after: Cursor = ""
 
 
 class VoucherBatch(Output):
@@ -101,21 +87,20 @@ def _vouchers(ask: Ask) -> Vouchers:
 
 async def batches(ask: Ask) -> Answer:
     """List batches."""
-    assert isinstance(ask.query, BatchesQuery)
-    place = read_cursor(ask.query.after, str)
+    assert isinstance(ask.query, PageQuery)
     async with ask.web.reading() as connection:
         found = await list_batches(
             connection,
             ask.who.scope,
             now_us=ask.web.now_us(),
-            after=place[0] if place else None,
-            limit=ask.query.limit + 1,
+            after=ask.query.place(str),
+            limit=ask.query.reach,
         )
-    items, more = found[: ask.query.limit], len(found) > ask.query.limit
+    items, after = ask.query.cut(found, lambda one: one.id)
     return Answer(
         model=VoucherBatches(
             items=tuple(_batch(one) for one in items),
-            next=write_cursor(items[-1].id) if more else None,
+            next=after,
         )
     )
 
@@ -197,7 +182,7 @@ OPERATIONS: Final = (
         summary="List batches of vouchers, newest first",
         roles=OPERATORS,
         handler=batches,
-        query=BatchesQuery,
+        query=PageQuery,
         answer=VoucherBatches,
         problems=("invalid_input",),
     ),

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ivr.web.api.models import Moment, Money, Output, PageQuery
+from ivr.web.api.models import Moment, Money, Output
+from ivr.web.api.paging import PageQuery
 from ivr.web.fields import Code, Input, TopUpAmount
 from ivr.web.webhooks.endpoints import LOW_BALANCE, URL_MAX
 

@@ -11,7 +11,6 @@ from ivr.calls.history import moment
 from ivr.web.api import webhook_models as models
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.places import DELIVERY, WEBHOOK
-from ivr.web.fields import read_cursor, write_cursor
 from ivr.web.problems import Refusal
 from ivr.web.scope import CALLERS, CLIENTS, OPERATORS, Right, Role
 from ivr.web.webhooks import endpoints, outbox
@@ -111,19 +110,18 @@ async def list_deliveries(ask: Ask) -> Answer:
     """List deliveries."""
     assert isinstance(ask.query, models.DeliveryQuery)
     found = await _mine(ask)
-    place = read_cursor(ask.query.after, int, str)
     listed = await outbox.list_deliveries(
         ask.web.deps.engine,
         found.id,
-        limit=ask.query.limit + 1,
+        limit=ask.query.reach,
         state=ask.query.state,
-        after=(place[0], place[1]) if place else None,
+        after=ask.query.place(int, str),
     )
-    items, more = listed[: ask.query.limit], len(listed) > ask.query.limit
+    items, after = ask.query.cut(listed, lambda each: (each["created_us"], each["id"]))
     return Answer(
         model=models.Deliveries(
             items=tuple(_delivery(each) for each in items),
-            next=write_cursor(items[-1]["created_us"], items[-1]["id"]) if more else None,
+            next=after,
         )
     )
 
