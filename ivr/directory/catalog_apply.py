@@ -18,7 +18,7 @@ from billing.clock import Clock, microseconds_of
 from billing.storage.engine import for_writing
 from billing.storage.ledger import shares_json
 from billing.storage.tables import clients
-from ivr.directory.apply_tariffs import apply_tariffs, refuse_unknown_versions
+from ivr.directory.apply_tariffs import apply_tariffs, refuse_bound, refuse_unknown_versions
 from ivr.directory.catalog_accounts import (
     CatalogConflict,
     apply_accounts,
@@ -61,8 +61,7 @@ async def apply(
     what they raise leaves all as it was.
 
     Raises:
-        CatalogConflict: an account exists with another mode or currency, owes more than its new
-            credit limit, or a phone or number belongs to another account.
+        CatalogConflict: what is stored speaks against it: an account, a phone, a bound line.
         BillingError: the ledger refused an opening balance.
 
     """
@@ -77,7 +76,7 @@ async def apply(
             await lock_directory(connection)
             if along is not None:
                 await along(connection)
-            await apply_tariffs(connection, catalog, now_us, applied)
+            bound = await apply_tariffs(connection, catalog, now_us, applied)
             await refuse_unknown_versions(connection, catalog)
             listed = await started(connection, catalog.clients, now_us)
             await _clients(connection, listed, now_us, applied, actor)
@@ -85,6 +84,7 @@ async def apply(
             await apply_payouts(connection, catalog.payouts, applied)
             await apply_queues(connection, catalog.queues, applied)
             await _dids(connection, catalog.dids, applied)
+            await refuse_bound(connection, bound)
             await apply_accounts(connection, catalog, clock, applied)
             terms = {each.code: each.billing for each in catalog.accounts if each.billing}
             await apply_billing(connection, terms, applied)

@@ -8,10 +8,8 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.plans import Plan
-from billing.ids import CODE
 from billing.storage.plan_rows import PlanVersion, newest_plans
 from ivr.directory.catalog_plans import plan_document, read_plan
-from ivr.directory.catalog_words import currency as read_currency
 from ivr.directory.edits import (
     Change,
     Document,
@@ -19,7 +17,7 @@ from ivr.directory.edits import (
     EditRefused,
     fragment,
     put,
-    refuse_mistakes,
+    read_named,
     refuse_problems,
     refuse_stale,
     written,
@@ -42,16 +40,7 @@ def read_terms(name: str, node: Node, currency: str) -> Plan:
         CatalogInvalid: with all mistakes, named by their places.
 
     """
-    if not CODE.fullmatch(name):
-        refuse_problems(
-            [("name", "a name is lower case letters, digits, dot, dash, underscore, at most 64")]
-        )
-    try:
-        read_currency(currency)
-    except ValueError as error:
-        refuse_problems([("currency", str(error))])
-    plan = read_plan(name, node, currency)
-    refuse_mistakes(node.notes)
+    plan = read_named(name, node, currency, read_plan)
     if plan is None or plan.currency != currency:
         refuse_problems([("currency", "the currency of a plan stays")])
     assert plan is not None

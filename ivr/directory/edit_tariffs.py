@@ -13,10 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.clock import moment_of
 from billing.domain.tariffs import Tariff
 from billing.errors import UnknownTariff
-from billing.ids import CODE
 from ivr.directory.catalog_export import tariff_document
 from ivr.directory.catalog_tariffs import PlannedTariff, read_tariff
-from ivr.directory.catalog_words import currency as read_currency
 from ivr.directory.edits import (
     Change,
     Document,
@@ -24,7 +22,7 @@ from ivr.directory.edits import (
     EditRefused,
     fragment,
     put,
-    refuse_mistakes,
+    read_named,
     refuse_problems,
     refuse_stale,
     written,
@@ -61,16 +59,7 @@ def read_prices(name: str, node: Node, currency: str) -> Tariff:
         CatalogInvalid: with all mistakes, named by their places.
 
     """
-    if not CODE.fullmatch(name):
-        refuse_problems(
-            [("name", "a name is lower case letters, digits, dot, dash, underscore, at most 64")]
-        )
-    try:
-        read_currency(currency)
-    except ValueError as error:
-        refuse_problems([("currency", str(error))])
-    tariff, planned = read_tariff(name, node, currency)
-    refuse_mistakes(node.notes)
+    tariff, planned = read_named(name, node, currency, read_tariff)
     if planned is not None or tariff is None or tariff.currency != currency:
         refuse_problems([("next", "choose the date in its own field; the currency stays")])
     assert tariff is not None
@@ -85,7 +74,7 @@ async def save_tariff(
     Raises:
         CatalogInvalid: beyond the limits of a client, or a date that is over.
         ChangedMeanwhile: it is not what was read before.
-        EditRefused: not the client's own, or planned before there is anything.
+        EditRefused: not the client's own, or a line stays with the version that is planned.
 
     """
     now_us = editor.now_us()
@@ -112,7 +101,7 @@ async def drop_planned(editor: Editor, name: str, *, expected: str) -> Change:
     Raises:
         UnknownTariff: there is no such tariff.
         ChangedMeanwhile: it is not what was read before.
-        EditRefused: not the client's own.
+        EditRefused: not the client's own, or a line stays with it.
 
     """
     current = (await editor.lines()).tariffs.get(name)

@@ -12,7 +12,7 @@ import difflib
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import yaml
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -20,14 +20,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing.clock import Clock, microseconds_of
 from billing.domain.tariffs import Problem
 from billing.errors import Refused
+from billing.ids import CODE
 from ivr.directory.catalog_accounts import CatalogConflict
 from ivr.directory.catalog_apply import apply
 from ivr.directory.catalog_file import Catalog
+from ivr.directory.catalog_words import currency as read_currency
 from ivr.directory.mistakes import CatalogInvalid, Mistake, Notes
 from ivr.directory.model import Client, Directory, parse_pin
 from ivr.directory.store import load_lines
 from ivr.directory.yaml_reader import Node, read_text
 
+Read = TypeVar("Read")
 Document: TypeAlias = dict[str, Any]  # Any: YAML values
 FORM: Final = "form"
 VERSION_LENGTH: Final = 16
@@ -134,6 +137,28 @@ def refuse_problems(problems: Iterable[Problem]) -> None:
     found = [Mistake(file=FORM, line=0, field=place, message=reason) for place, reason in problems]
     if found:
         raise CatalogInvalid(found)
+
+
+def read_named(
+    name: str, node: Node, currency: str, reader: Callable[[str, Node, str], Read]
+) -> Read:
+    """Read what has a name and a currency of its own, as its reader of the catalog does.
+
+    Raises:
+        CatalogInvalid: with all mistakes, named by their places.
+
+    """
+    if not CODE.fullmatch(name):
+        refuse_problems(
+            [("name", "a name is lower case letters, digits, dot, dash, underscore, at most 64")]
+        )
+    try:
+        read_currency(currency)
+    except ValueError as error:
+        refuse_problems([("currency", str(error))])
+    found = reader(name, node, currency)
+    refuse_mistakes(node.notes)
+    return found
 
 
 def priced(directory: Directory) -> Mapping[str, str | None]:

@@ -73,7 +73,7 @@ async def load_lines(connection: AsyncConnection, now_us: int) -> Directory:
         row.client: ClientRules.from_json(row.rules)
         for row in await connection.execute(select(client_rules))
     }
-    lines = await _dids(connection)
+    lines = await load_dids(connection)
     return Directory(
         dids=lines,
         clients={
@@ -173,7 +173,8 @@ def _version(row: Row[Any]) -> TariffVersion:
     )
 
 
-async def _dids(connection: AsyncConnection) -> dict[str, Did]:
+async def load_dids(connection: AsyncConnection) -> dict[str, Did]:
+    """Read every DID with its topics, the retired ones too."""
     rows = (await connection.execute(select(dids))).all()
     offered: defaultdict[str, list[Topic]] = defaultdict(list)
     for row in await connection.execute(select(topics).order_by(topics.c.digit)):

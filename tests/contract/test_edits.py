@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from ivr.directory.mistakes import CatalogInvalid
 from ivr.directory.pins import verify_pin
 from ivr.directory.store import load_directory, load_planned
 from ivr.tables import agents_away, own_prompts, prompt_uses
+from tests.books import open_desk
 from tests.contract.test_catalog import CLOCK, KEY, TEXT, bring, directory, version
 
 LINE = "18005550100"
@@ -352,6 +354,71 @@ async def test_a_tariff_is_planned_changed_and_dropped(editor: Editor):
     assert after.tariff("hourly").tariff.tiers[0].price == parse_amount("70")
     await drop_planned(editor, "hourly", expected=await state())
     assert await state() == first
+
+
+class Planned:
+    """The tariff `hourly` of a day later, as version 2, and a line that may stay with it."""
+
+    def __init__(self, editor: Editor) -> None:
+        self.editor = editor
+        self.now_us = microseconds_of(CLOCK.now())
+
+    async def state(self) -> str:
+        async with self.editor.engine.connect() as connection:
+            then = (await load_planned(connection, self.now_us)).get("hourly")
+        return version_of(tariff_of((await self.editor.lines()).tariffs["hourly"], then))
+
+    async def plan(self, price: str = "60/h") -> None:
+        later_us = self.now_us + 86_400_000_000
+        await self.save(price, from_us=later_us)
+
+    async def save(self, price: str, from_us: int | None = None) -> None:
+        tariff = read_prices("hourly", node_of({"tiers": [{"price": price}]}), "USD")
+        await save_tariff(self.editor, tariff, expected=await self.state(), from_us=from_us)
+
+    async def drop(self) -> None:
+        await drop_planned(self.editor, "hourly", expected=await self.state())
+
+    async def stay_with(self, tariff: str) -> None:
+        document, found = await stored(self.editor)
+        document["topics"][2]["tariff"] = tariff
+        await change_line(self.editor, LINE, document, expected=found)
+
+
+async def test_a_planned_version_that_a_line_stays_with_is_neither_dropped_nor_changed(
+    editor: Editor,
+):
+    planned = Planned(editor)
+    await planned.plan()
+    await planned.stay_with("hourly@2")
+    before = await planned.state()
+
+    for work in (planned.drop(), planned.plan("70/h"), planned.save("40/h")):
+        with pytest.raises(EditRefused, match=f"hourly@2 .* the line {LINE} stays with it"):
+            await work
+    kept = await planned.state()
+    await planned.stay_with("hourly")
+    await planned.drop()
+
+    assert kept == before
+    assert "hourly@2" not in (await editor.lines()).tariffs
+
+
+async def test_a_planned_version_that_calls_were_charged_by_is_kept_for_them(
+    editor: Editor, tmp_path: Path
+):
+    planned = Planned(editor)
+    await planned.plan()
+    await planned.stay_with("hourly@2")
+    version = (await editor.lines()).tariffs["hourly@2"]
+    async with open_desk(editor.engine, tmp_path) as desk:
+        terms = replace(await desk.terms("one", "alice"), tariff_version_id=version.id)
+        await desk.charging.open(terms, slice_seconds=60, expires_seconds=60)
+        await desk.settle(terms, 30, 60)
+    await planned.stay_with("hourly")
+
+    with pytest.raises(EditRefused, match="calls of a line that stayed with it were charged"):
+        await planned.drop()
 
 
 async def test_a_queue_is_made_changed_and_deleted_and_its_agents_keep_no_pin(editor: Editor):
