@@ -45,6 +45,8 @@ class Input(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
     takes_apart: ClassVar[bool] = False
+    # What may be sent in its place.
+    alone: ClassVar[type[BaseModel] | None] = None
 
 
 class PageInput(Input):

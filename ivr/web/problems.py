@@ -27,6 +27,7 @@ KNOWN: Final[Mapping[str, tuple[int, str]]] = {
     "bad_origin": (403, "The request did not come from our pages"),
     "not_found": (404, "There is no such thing"),
     "method_not_allowed": (405, "This cannot be done here"),
+    "precondition_failed": (412, "It is not what you have read"),
     "too_large": (413, "The request is too large"),
     "wrong_media_type": (415, "The content is of another type than expected"),
     "invalid": (422, "Some fields are wrong"),

@@ -19,9 +19,14 @@ characters, made by you, new for each change. Sent again, the change is not made
 is the first one, with `Idempotency-Replayed: true`. The same key with other content is refused
 (422, `idempotency_conflict`). Keys do not expire.
 
+**Tags.** What is read has an `ETag`. Sent as `If-None-Match`, the answer is 304 without a body as
+long as it would be the same. What has a `version` takes the tag as `If-Match` too: 412 where it
+was changed meanwhile.
+
 **Problems** are RFC 9457 documents. Rely on `code`. `invalid` breaks what this document says of
 the fields, which are named; `invalid_input` fits it and still cannot be. What is answered 503 or
-429 may be sent again after `Retry-After` seconds; with the same key where there is one.
+429 may be sent again after `Retry-After` seconds; with the same key where there is one. `internal`
+(500) is our mistake, is written down, and may be sent again with the same key as well.
 
 **Limits.** A body has at most 64 KiB (usage: 8 MiB), a page at most 500 rows. A hundred wrong
 tokens from one network within 15 minutes are answered 429, and so is a token that asks more than
@@ -30,6 +35,8 @@ read them (there is no CORS).
 """
 
 KEY_HELP: Final = "New for each change, the same when the change is sent again."
+IF_NONE_MATCH_HELP: Final = "The `ETag` that you have: 304 as long as nothing is new."
+IF_MATCH_HELP: Final = "The `ETag` that you have read: 412 where it was changed meanwhile."
 
 TAGS: Final = {
     "calls": "Ended and running calls: what was charged, line by line, and who got what.",

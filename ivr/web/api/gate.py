@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from billing.clock import MICROSECONDS
+from ivr.web.api.conditions import IF_MATCH, must_match, not_what_was_read, tagged
 from ivr.web.fields import Input
 from ivr.web.guard import read_query
 from ivr.web.limits import network
 from ivr.web.problems import Refusal
 from ivr.web.rights import ALL
-from ivr.web.scope import Right, Role, Scope, Who
+from ivr.web.scope import NotYours, Right, Role, Scope, Who
 from ivr.web.security import address_of
 from ivr.web.state import Web, web_of
 from ivr.web.tokens import CLI_LOGIN, USED, USED_SECONDS, Token, bearer, find_token, is_cli
@@ -39,6 +40,10 @@ KEY: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
 
 class NoQuery(Input):
     """An operation without parameters."""
+
+
+class BrokenAnswer(Exception):
+    """An operation made an answer that is not what its document says: our mistake, never theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +69,15 @@ class Answer:
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def body(self) -> bytes:
+        """The JSON."""
+        return self.model.model_dump_json().encode()
+
     def response(self, status: int) -> web.Response:
         """Write it as JSON."""
         response = web.Response(
-            body=self.model.model_dump_json().encode(),
+            body=self.body,
             content_type=JSON,
             status=self.status or status,
             headers=dict(self.headers),
@@ -115,6 +125,8 @@ class Operation:
     body: type[Input] | None = None
     statuses: tuple[int, ...] = (200,)
     needs_key: bool = False
+    # Shows the thing that is changed, for If-Match; `version` in the body closes the race.
+    versioned: OperationHandler | None = None
     # What a token needs beyond its role; those of callers need nothing more.
     right: Right | None = None
     # Larger bodies than pages send; None: as everywhere.
@@ -170,10 +182,34 @@ def guarded(operation: Operation) -> Callable[[web.Request], Awaitable[web.Strea
         )
         if operation.needs_key:
             _key_of(request)
-        answer = await operation.handler(ask)
-        return answer.response(operation.statuses[0])
+        try:
+            if operation.versioned is not None and IF_MATCH in request.headers:
+                await _check_version(operation.versioned, ask)
+            answer = await operation.handler(ask)
+        except ValidationError as error:
+            raise BrokenAnswer(operation.name) from error
+        response = answer.response(operation.statuses[0])
+        return tagged(request, response) if operation.method == "GET" else response
 
     return handle
+
+
+async def _check_version(show: OperationHandler, ask: Ask) -> None:
+    """Refuse to change what is not as it was read.
+
+    Raises:
+        Refusal: it is another now, or gone.
+
+    """
+    try:
+        shown = await show(ask)
+    except NotYours:
+        raise not_what_was_read() from None
+    except Refusal as refusal:
+        if refusal.problem.code == "not_found":
+            raise not_what_was_read() from None
+        raise
+    must_match(ask.request, shown.body)
 
 
 async def _identify(request: web.Request) -> Who:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from billing.clock import moment_of
 from ivr.web.api.gate import Answer, Ask, Operation
+from ivr.web.api.models import Output
 from ivr.web.api.paging import PageQuery
 from ivr.web.fields import Input, Line
 from ivr.web.keys import end_key, make_key
@@ -28,7 +29,7 @@ class NewKey(Input):
     days: Annotated[int, Field(ge=1, le=DAYS_MAX)] | None = None
 
 
-class Key(BaseModel):
+class Key(Output):
     """A key without its secret."""
 
     id: str
@@ -43,14 +44,14 @@ class Key(BaseModel):
     last_used_at: datetime | None
 
 
-class Keys(BaseModel):
+class Keys(Output):
     """A page of keys, newest first."""
 
     items: tuple[Key, ...]
     next: str | None
 
 
-class MadeKey(BaseModel):
+class MadeKey(Output):
     """A new key; the token is told here and never again."""
 
     name: str

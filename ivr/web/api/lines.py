@@ -193,13 +193,13 @@ OPERATIONS: Final = (
         method="PUT", path=f"/dids/{places.NUMBER}", name="putLine",
         summary="Change a DID and its topics, or add one", roles=BOTH, handler=put_line,
         body=line_models.LineEdit, answer=line_models.LineView, statuses=(200, 201),
-        right=Right.LINES, problems=REFUSALS,
+        right=Right.LINES, problems=REFUSALS, versioned=show_line,
     ),
     Operation(
         method="POST", path=f"/dids/{places.NUMBER}/retire", name="retireLine",
         summary="Close a DID for good; calls of before keep it", roles=OPERATORS, handler=retire,
         body=line_models.Retirement, answer=line_models.Retired, right=Right.LINES,
-        problems=REFUSALS,
+        problems=REFUSALS, versioned=show_line,
     ),
     Operation(
         method="GET", path=f"/dids/{places.NUMBER}/topics/{places.DIGIT}", name="showTopic",
@@ -209,12 +209,12 @@ OPERATIONS: Final = (
     Operation(
         method="PUT", path=f"/dids/{places.NUMBER}/topics/{places.DIGIT}", name="putTopic",
         summary="Change a topic, or add one", roles=BOTH, handler=put_topic, body=line_models.Edit,
-        answer=line_models.TopicView, right=Right.LINES, problems=REFUSALS,
+        answer=line_models.TopicView, right=Right.LINES, problems=REFUSALS, versioned=show_topic,
     ),
     Operation(
         method="POST", path=f"/dids/{places.NUMBER}/topics/{places.DIGIT}/remove",
         name="removeTopic", summary="Remove a topic; calls in it go on", roles=BOTH,
         handler=delete_topic, body=line_models.Retirement, answer=line_models.LineView,
-        right=Right.LINES, problems=REFUSALS,
+        right=Right.LINES, problems=REFUSALS, versioned=show_topic,
     ),
 )  # fmt: skip

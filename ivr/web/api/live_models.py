@@ -32,7 +32,7 @@ class Extended(Output):
 class NewListening(Input):
     """Listening to a talk whose caller was told; `phone` is `own`, or `agent:` and its code."""
 
-    phone: Annotated[Line, Field(max_length=80)] = "own"
+    phone: Annotated[Line, Field(max_length=80, json_schema_extra={"maxLength": 80})] = "own"
     # Needed; whose call it is comes first.
     reason: Line = ""
 

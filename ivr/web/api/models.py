@@ -28,7 +28,8 @@ Text = Annotated[Line, Field(min_length=1)]
 class Output(BaseModel):
     """Base of answers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What a broken answer holds is not for the log.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class CallsQuery(PageQuery):

@@ -11,8 +11,10 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from ivr.web.api.about import ABOUT, KEY_HELP, TAGS
+from ivr.web.api.about import ABOUT, IF_MATCH_HELP, IF_NONE_MATCH_HELP, KEY_HELP, TAGS
+from ivr.web.api.conditions import ETAG, IF_MATCH, IF_NONE_MATCH
 from ivr.web.api.gate import BASE, IDEMPOTENCY_HEADER, KEY, REPLAYED_HEADER, Operation
+from ivr.web.fields import Input
 from ivr.web.problems import KNOWN, Problem
 
 Json = dict[str, Any]  # Any: a JSON document
@@ -66,6 +68,11 @@ HEADERS: Final[Json] = {
         "description": "Where it can be read.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Tag": {
+        "description": "The same as long as the answer is the same, byte for byte.",
+        "required": True,
+        "schema": {"type": "string", "examples": ['"pYx0Ww3s1N6tQ2kqvL9bA0cD4eF5gH6i"']},
     },
     "Replayed": {
         "description": "`true` where the key was used before: the answer is the first one again.",
@@ -137,9 +144,16 @@ def _operation(operation: Operation) -> Json:
     if operation.body is not None:
         written["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _ref(operation.body.__name__)}},
+            "content": {"application/json": {"schema": _body(operation.body)}},
         }
     return written
+
+
+def _body(model: type[Input]) -> Json:
+    """Refer to what is sent, or to that and what may be sent in its place."""
+    if model.alone is None:
+        return _ref(model.__name__)
+    return {"oneOf": [_ref(model.__name__), _ref(model.alone.__name__)]}
 
 
 def _parameters(operation: Operation) -> list[Json]:
@@ -167,16 +181,19 @@ def _parameters(operation: Operation) -> list[Json]:
             }
         )
     if operation.needs_key:
-        found.append(
-            {
-                "name": IDEMPOTENCY_HEADER,
-                "in": "header",
-                "required": True,
-                "description": KEY_HELP,
-                "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
-            }
-        )
+        key = {"type": "string", "pattern": f"^{KEY.pattern}$"}
+        found.append(_in_header(IDEMPOTENCY_HEADER, KEY_HELP, key, required=True))
+    if operation.method == "GET":
+        found.append(_in_header(IF_NONE_MATCH, IF_NONE_MATCH_HELP, {"type": "string"}))
+    if operation.versioned is not None:
+        found.append(_in_header(IF_MATCH, IF_MATCH_HELP, {"type": "string"}))
     return found
+
+
+def _in_header(name: str, says: str, schema: Json, *, required: bool = False) -> Json:
+    return {
+        "name": name, "in": "header", "required": required, "description": says, "schema": schema,
+    }  # fmt: skip
 
 
 def _given(described: Json) -> Json:
@@ -203,11 +220,16 @@ def _responses(operation: Operation) -> Json:
             headers[REPLAYED_HEADER] = _header("Replayed")
         if operation.located and status == 201:
             headers["Location"] = _header("Location")
+        if operation.method == "GET" and status == 200:
+            headers[ETAG] = _header("Tag")
         responses[str(status)] = {
             "description": GOOD[status],
             **({"headers": headers} if headers else {}),
             "content": {operation.media: {"schema": schema}},
         }
+    if operation.method == "GET":
+        tag = {"headers": {ETAG: _header("Tag")}}
+        responses["304"] = {"description": "The answer is what you have.", **tag}
     by_status: defaultdict[int, list[str]] = defaultdict(list)
     for code in dict.fromkeys(_codes(operation)):
         by_status[KNOWN[code][0]].append(code)
@@ -223,6 +245,8 @@ def _codes(operation: Operation) -> list[str]:
         codes.append("not_found")
     if operation.needs_key:
         codes += ["missing_key", "idempotency_conflict"]
+    if operation.versioned is not None:
+        codes.append("precondition_failed")
     if operation.body is not None or operation.query.model_fields:
         codes += ["invalid", "bad_request"]
     if "after" in operation.query.model_fields:

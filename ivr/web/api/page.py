@@ -10,6 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from ivr.web.api.about import KEY_HELP, TAGS
+from ivr.web.api.conditions import IF_NONE_MATCH
 from ivr.web.api.events import envelope_of
 from ivr.web.api.gate import BASE
 from ivr.web.guard import current_who, render
@@ -105,20 +106,21 @@ def _shown(path: str, method: str, operation: Json, schemas: Json) -> Shown:
             says=each.get("description", ""),
         )
         for each in operation["parameters"]
+        # The page says once what all reading operations take.
+        if each["name"] != IF_NONE_MATCH
     ]
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    schema = _resolved(body["schema"], schemas) if body else {}
-    needed = schema.get("required", [])
-    parameters += [
-        Parameter(
-            name=name,
-            place="body",
-            kind=kind_of(field, schemas),
-            required=name in needed,
-            says=_resolved(field, schemas).get("description", ""),
-        )
-        for name, field in schema.get("properties", {}).items()
-    ]
+    bodies = _bodies(operation, schemas)
+    for place, schema in bodies.items():
+        parameters += [
+            Parameter(
+                name=name,
+                place=place,
+                kind=kind_of(field, schemas),
+                required=name in schema.get("required", []),
+                says=_resolved(field, schemas).get("description", ""),
+            )
+            for name, field in schema.get("properties", {}).items()
+        ]
     return Shown(
         id=operation["operationId"],
         method=method.upper(),
@@ -126,11 +128,21 @@ def _shown(path: str, method: str, operation: Json, schemas: Json) -> Shown:
         summary=operation["summary"],
         description=operation["description"],
         parameters=parameters,
-        curl=_curl(path, method.upper(), operation, schema, schemas),
+        curl=_curl(path, method.upper(), operation, list(bodies.values())[-1:], schemas),
         statuses=[
             (status, answer["description"]) for status, answer in operation["responses"].items()
         ],
     )
+
+
+def _bodies(operation: Json, schemas: Json) -> dict[str, Json]:
+    """Name what may be sent as body: one thing, or that and what may be sent in its place."""
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if body is None:
+        return {}
+    choices = body["schema"].get("oneOf", [body["schema"]])
+    places = ("body", "body, alone")
+    return {place: _resolved(each, schemas) for place, each in zip(places, choices, strict=False)}
 
 
 def kind_of(schema: Json, schemas: Json) -> str:
@@ -188,7 +200,7 @@ def _sample(schema: Json, schemas: Json) -> Mapping[str, object]:
     return {name: example_of(fields[name], schemas) for name in names}
 
 
-def _curl(path: str, method: str, operation: Json, body: Json, schemas: Json) -> str:
+def _curl(path: str, method: str, operation: Json, bodies: Sequence[Json], schemas: Json) -> str:
     asked: list[str] = []
     more: list[str] = []
     for each in operation["parameters"]:
@@ -198,9 +210,9 @@ def _curl(path: str, method: str, operation: Json, body: Json, schemas: Json) ->
             path = path.replace("{" + name + "}", value)
         elif each["in"] == "query" and each["required"]:
             asked.append(f"{each['name']}={example_of(each['schema'], schemas)}")
-        elif each["in"] == "header":
+        elif each["in"] == "header" and each["required"]:
             more.append(f"-H '{each['name']}: a-key-of-yours'")
-    if body:
+    for body in bodies:
         written = json.dumps(_sample(body, schemas))
         more += ["-H 'Content-Type: application/json'", f"-d '{written}'"]
     verb = "" if method == "GET" else f" -X {method}"

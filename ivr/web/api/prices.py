@@ -158,7 +158,7 @@ OPERATIONS: Final = (
         method="PUT", path=f"/queues/{places.QUEUE}", name="putQueue",
         summary="Change a queue and its agents, or add one", roles=BOTH, handler=put_queue,
         body=line_models.LineEdit, answer=line_models.QueueView, statuses=(200, 201),
-        right=Right.LINES, problems=REFUSALS,
+        right=Right.LINES, problems=REFUSALS, versioned=show_queue,
     ),
     Operation(
         method="GET", path="/tariffs", name="listTariffs", summary="List tariffs by name",
@@ -173,6 +173,6 @@ OPERATIONS: Final = (
         method="PUT", path=f"/tariffs/{places.TARIFF}", name="putTariff",
         summary="Save a new version of a tariff, now or from a date, or a new tariff", roles=BOTH,
         handler=put_tariff, body=line_models.TariffEdit, answer=line_models.TariffView,
-        statuses=(200, 201), right=Right.LINES, problems=REFUSALS,
+        statuses=(200, 201), right=Right.LINES, problems=REFUSALS, versioned=show_tariff,
     ),
 )  # fmt: skip

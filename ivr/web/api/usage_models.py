@@ -59,6 +59,7 @@ class UsageBatch(Input):
     """One to 10,000 metering events; a single event may be sent without the list."""
 
     takes_apart: ClassVar[bool] = True
+    alone: ClassVar[type[Input]] = NewUsage
     events: Annotated[tuple[NewUsage, ...], Field(min_length=1, max_length=EVENTS_MAX)]
 
     @model_validator(mode="before")

@@ -16,6 +16,7 @@ import pytest
 import schemathesis
 from aiohttp.test_utils import TestServer
 from schemathesis.config import (
+    ChecksConfig,
     CoveragePhaseConfig,
     ExamplesPhaseConfig,
     FuzzingPhaseConfig,
@@ -23,6 +24,7 @@ from schemathesis.config import (
     PhasesConfig,
     ProjectConfig,
     SchemathesisConfig,
+    SimpleCheckConfig,
     StatefulPhaseConfig,
 )
 from schemathesis.engine import from_schema
@@ -32,7 +34,7 @@ from schemathesis.generation import GenerationMode
 from ivr.web.api.gate import BASE
 from ivr.web.api.table import OPERATIONS
 from ivr.web.scope import Role
-from tests.site import Site
+from tests.site import CLI_TOKEN, Site
 
 SEED = 20_261_130
 EXAMPLES = int(os.environ.get("TALKMETER_SCHEMA_EXAMPLES", "3"))
@@ -59,6 +61,9 @@ def _config(token: str, examples: int, *, whole: bool) -> SchemathesisConfig:
     project = ProjectConfig(
         headers={"Authorization": f"Bearer {token}"},
         continue_on_failure=True,
+        # Wrong tokens of one network are limited, and the walk of tenants tries each operation
+        # without one.
+        checks=ChecksConfig(ignored_auth=SimpleCheckConfig(enabled=False)),
         generation=generation,
         phases=PhasesConfig(
             examples=ExamplesPhaseConfig(enabled=whole, generation=generation),
@@ -80,6 +85,9 @@ def run(url: str, token: str, role: Role) -> Seen:
     )
     if not LONG:
         schema = schema.include(operation_id=[one.name for one in OPERATIONS if role in one.roles])
+    if role is not Role.OPERATOR:
+        # It would find the run's own key in the list of keys, and everything after it is a 401.
+        schema = schema.exclude(operation_id="revokeKey")
     schema.config.base_url = f"{url}{BASE}"
     seen = Seen()
     for event in from_schema(schema).execute():
@@ -94,7 +102,7 @@ def run(url: str, token: str, role: Role) -> Seen:
 def _cannot_be(event: ScenarioFinished, case_id: str) -> bool:
     """Tell whether an answer says that a request fits the document and still cannot be.
 
-    So does 429: a run sends more wrong tokens than one network may.
+    So does 412: nobody guesses the tag of what is changed.
     """
     response = event.recorder.interactions[case_id].response
     if response is None:
@@ -102,7 +110,7 @@ def _cannot_be(event: ScenarioFinished, case_id: str) -> bool:
     body = response.content or b""
     meant = response.status_code == 422 and b'"code": "invalid"' not in body
     edited = b'"field": "notation' in body or b'"field": "version' in body
-    return meant or edited or response.status_code == 429
+    return meant or edited or response.status_code == 412
 
 
 def _note(seen: Seen, event: ScenarioFinished) -> None:
@@ -128,9 +136,13 @@ async def test_every_answer_is_one_that_the_document_names(
     site: Site, server: TestServer, role: Role, subject: str | None
 ):
     await site.call()
-    token = await site.token(role, subject)
+    # That of the command line is in no list: the run cannot revoke it.
+    token = CLI_TOKEN if role is Role.OPERATOR else await site.token(role, subject)
 
     seen = await asyncio.to_thread(run, str(server.make_url("")), token, role)
 
     assert not seen.failures, "\n\n".join(f"## {k}\n{v}" for k, v in seen.failures.items())
-    assert seen.requests > 100
+    assert seen.requests > 60
+    # Each case was looked at: none was turned away for its token, but those that brought none.
+    assert seen.statuses[429] == 0
+    assert seen.statuses[401] <= len(OPERATIONS)
