@@ -53,5 +53,9 @@ TAGS: Final = {
     "prompts": "Sounds of a client's own.",
     "desk": "Agents, callbacks and messages.",
     "webhooks": "Who is told of what happens, and what became of telling it.",
+    "clients": "Companies that sell support on their DIDs: what is agreed, and where they stand.",
+    "dids": "Numbers, their topics, hours, and what callers hear.",
+    "queues": "How callers wait, and who answers.",
+    "tariffs": "What talks cost: versions, quotes, what is planned.",
     "me": "The token itself.",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -13,7 +14,7 @@ from ivr.calls.history import moment
 from ivr.web.api import models
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.places import CALL
-from ivr.web.explain import explain
+from ivr.web.explain import Line, explain
 from ivr.web.problems import Refusal
 from ivr.web.queries import calls as queries
 from ivr.web.scope import EVERYBODY, OPERATORS, Right, Scope
@@ -55,16 +56,7 @@ async def show_call(ask: Ask) -> Answer:
     async with ask.web.reading() as connection:
         detail = await queries.find_call(connection, scope, ask.named("call_id"))
     explanation = explain(detail)
-    lines = None if explanation is None else tuple(
-        models.ChargeLine(
-            label=line.label,
-            seconds=line.seconds,
-            price=_amount(line.price),
-            per_seconds=line.per_seconds or None,
-            amount=format_amount(line.amount),
-        )
-        for line in explanation.lines
-    )  # fmt: skip
+    lines = None if explanation is None else charge_lines(explanation.lines)
     split = tuple(
         models.Share(party=party.kind, account=party.account, amount=format_amount(party.amount))
         for party in detail.parties
@@ -73,6 +65,20 @@ async def show_call(ask: Ask) -> Answer:
         model=models.CallDetail(
             **_call(detail.item, scope), lines=lines, split=split if scope.sees_split else None
         )
+    )
+
+
+def charge_lines(lines: Sequence[Line]) -> tuple[models.ChargeLine, ...]:
+    """Write the summands of a cost."""
+    return tuple(
+        models.ChargeLine(
+            label=line.label,
+            seconds=line.seconds,
+            price=_amount(line.price),
+            per_seconds=line.per_seconds or None,
+            amount=format_amount(line.amount),
+        )
+        for line in lines
     )
 
 

@@ -6,7 +6,7 @@ state that it was made from; "" is what is not there yet.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -81,6 +81,93 @@ class Retired(Output):
 
     number: str
     retired: bool = True
+
+
+class HoursEdit(Input):
+    """When a DID is open: `hours` and `holidays` as in the catalog; without them always."""
+
+    notation: Annotated[
+        dict[str, Any],  # Any: as above
+        Field(
+            description="`hours` and `holidays` as in the catalog.",
+            examples=[{"hours": [{"days": "mon-fri", "from": "08:00", "to": "18:00"}]}],
+        ),
+    ]
+    version: Version
+
+
+class OrderEdit(Input):
+    """The digits that the topics have now, in the order in which they shall be heard."""
+
+    order: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=9)], ...],
+        Field(min_length=1, max_length=10, examples=[[2, 1]]),
+    ]
+    version: Version
+
+
+class StepsQuery(Input):
+    """In which language; that of the line when none is named."""
+
+    language: Literal["en", "de", "es", "ru"] | None = None
+
+
+class Step(Output):
+    """One thing that callers hear; `own` where a sound of the client's is in it."""
+
+    step: str
+    title: str
+    text: str
+    own: bool
+
+
+class Steps(Output):
+    """What callers hear, in its order, at this moment."""
+
+    number: str
+    language: str
+    languages: tuple[str, ...]
+    items: tuple[Step, ...]
+
+
+class UsedSound(Input):
+    """A sound to be said as the name of a topic, without a digit as the greeting.
+
+    Without a prompt ours is said again.
+    """
+
+    digit: Annotated[int, Field(ge=0, le=9)] | None = None
+    prompt: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$", examples=["welcome"])] | None = None
+
+
+class LineSound(Output):
+    """Something that a DID says; `digit` is null for its greeting, `prompt` where it is ours."""
+
+    digit: int | None
+    says: str
+    prompt: str | None
+
+
+class LineSounds(Output):
+    """All that may be said by a sound of the client's own."""
+
+    number: str
+    items: tuple[LineSound, ...]
+
+
+class QueueGone(Output):
+    """A queue that is deleted."""
+
+    name: str
+    deleted: bool = True
+
+
+class AgentPin(Output):
+    """A new PIN of an agent; it is kept as a hash, so it is told this once."""
+
+    queue: str
+    agent: str
+    pin: str
 
 
 class TopicView(Output):

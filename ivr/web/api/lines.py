@@ -31,7 +31,13 @@ async def directory(ask: Ask) -> Directory:
 
 
 async def change(ask: Ask, work: Awaitable[Change], *, action: str, subject: str) -> None:
-    """Do it and write it down.
+    """Do it and write it down; refused as `edited` is."""
+    before, after = (await edited(work)).lines()
+    await ask.web.note(ask.who, action, subject, before=before, after=after)
+
+
+async def edited(work: Awaitable[Change]) -> Change:
+    """Do it.
 
     Raises:
         Refusal: with the fields that are wrong, by their places in the notation.
@@ -45,8 +51,7 @@ async def change(ask: Ask, work: Awaitable[Change], *, action: str, subject: str
         if not fields:
             raise Refusal("edit_refused", tried.errors[WHOLE])
         raise Refusal("invalid_input", "Correct the fields that are named.", fields=fields)
-    before, after = tried.change.lines()
-    await ask.web.note(ask.who, action, subject, before=before, after=after)
+    return tried.change
 
 
 def paged(
@@ -72,12 +77,14 @@ async def list_lines(ask: Ask) -> Answer:
         (did for did in lines.dids.values() if not did.rules.retired), key=lambda did: did.number
     )
     page, after = paged(ask, known, key=lambda did: did.number, owner=lambda did: did.client)
-    return Answer(model=line_models.Lines(items=tuple(_line(ask, did) for did in page), next=after))
+    return Answer(
+        model=line_models.Lines(items=tuple(line_view(ask, did) for did in page), next=after)
+    )
 
 
 async def show_line(ask: Ask) -> Answer:
     """Show a DID."""
-    return Answer(model=_line(ask, await _find(ask)))
+    return Answer(model=line_view(ask, await find_line(ask)))
 
 
 async def put_line(ask: Ask) -> Answer:
@@ -91,7 +98,7 @@ async def put_line(ask: Ask) -> Answer:
             raise Refusal("not_found", "There is no such line.")
         work = add_line(editor(ask), number, body.client or "", body.notation)
         await change(ask, work, action="add line", subject=number)
-        return Answer(model=_line(ask, await _find(ask)), status=201)
+        return Answer(model=line_view(ask, await find_line(ask)), status=201)
     if body.client not in {None, known.client}:
         raise Refusal(
             "invalid_input",
@@ -99,13 +106,13 @@ async def put_line(ask: Ask) -> Answer:
             fields={"client": "A line stays with its client: retire it, and add it again."},
         )
     await _put(ask, number, body.notation, body.version)
-    return Answer(model=_line(ask, await _find(ask)))
+    return Answer(model=line_view(ask, await find_line(ask)))
 
 
 async def retire(ask: Ask) -> Answer:
     """Retire a DID."""
     assert isinstance(ask.body, line_models.Retirement)
-    did = await _find(ask)
+    did = await find_line(ask)
     work = retire_line(editor(ask), did.number, expected=ask.body.version)
     await change(ask, work, action="retire line", subject=did.number)
     return Answer(model=line_models.Retired(number=did.number))
@@ -113,28 +120,28 @@ async def retire(ask: Ask) -> Answer:
 
 async def show_topic(ask: Ask) -> Answer:
     """Show a topic."""
-    return Answer(model=_topic(ask, await _find(ask)))
+    return Answer(model=_topic(ask, await find_line(ask)))
 
 
 async def put_topic(ask: Ask) -> Answer:
     """Change a topic, or add one."""
     assert isinstance(ask.body, line_models.Edit)
-    did = await _find(ask)
+    did = await find_line(ask)
     document = did_document(did)
     document["topics"][int(ask.named("digit"))] = ask.body.notation
     await _put(ask, did.number, document, ask.body.version)
-    return Answer(model=_topic(ask, await _find(ask)))
+    return Answer(model=_topic(ask, await find_line(ask)))
 
 
 async def delete_topic(ask: Ask) -> Answer:
     """Remove a topic."""
     assert isinstance(ask.body, line_models.Retirement)
-    did = await _find(ask)
+    did = await find_line(ask)
     document = did_document(did)
     if document["topics"].pop(int(ask.named("digit")), None) is None:
         raise Refusal("not_found", "There is no such topic.")
     await _put(ask, did.number, document, ask.body.version)
-    return Answer(model=_line(ask, await _find(ask)))
+    return Answer(model=line_view(ask, await find_line(ask)))
 
 
 async def _put(ask: Ask, number: str, document: Document, version: str) -> None:
@@ -142,14 +149,21 @@ async def _put(ask: Ask, number: str, document: Document, version: str) -> None:
     await change(ask, work, action="change line", subject=number)
 
 
-async def _find(ask: Ask) -> Did:
+async def find_line(ask: Ask) -> Did:
+    """Find the DID of the path.
+
+    Raises:
+        Refusal: there is none, or it is somebody else's.
+
+    """
     did = (await directory(ask)).dids.get(ask.named("number"))
     if did is None or did.rules.retired:
         raise Refusal("not_found", "There is no such line.")
     return did
 
 
-def _line(ask: Ask, did: Did) -> line_models.LineView:
+def line_view(ask: Ask, did: Did) -> line_models.LineView:
+    """Write a DID as the API tells it."""
     return line_models.LineView(
         number=did.number,
         client=did.client,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from billing.clock import moment_of
+from billing.domain.tariffs import Tariff
 from billing.errors import InvalidInput
 from ivr.directory.catalog_export import tariff_document
 from ivr.directory.catalog_tariffs import moment_from
-from ivr.directory.edit_queues import queue_of, save_queue
+from ivr.directory.edit_queues import delete_queue, new_pin, queue_of, save_queue
 from ivr.directory.edit_tariffs import read_prices, save_tariff, tariff_of
-from ivr.directory.edits import Change, node_of, refuse_problems, version_of
+from ivr.directory.edits import Change, Document, node_of, refuse_problems, version_of
+from ivr.directory.limits import beyond_limits
 from ivr.directory.model import TariffVersion, parse_pin
 from ivr.directory.queues import Queue, queues_document
 from ivr.directory.store import load_planned
@@ -32,10 +34,7 @@ async def list_queues(ask: Ask) -> Answer:
 
 async def show_queue(ask: Ask) -> Answer:
     """Show a queue."""
-    queue = (await directory(ask)).queues.get(ask.named("queue"))
-    if queue is None:
-        raise Refusal("not_found", "There is no such queue.")
-    return Answer(model=_queue(queue))
+    return Answer(model=_queue(await _find_queue(ask)))
 
 
 async def put_queue(ask: Ask) -> Answer:
@@ -55,6 +54,32 @@ async def put_queue(ask: Ask) -> Answer:
     )
     answer = await show_queue(ask)
     return Answer(model=answer.model, status=200 if known else 201)
+
+
+async def remove_queue(ask: Ask) -> Answer:
+    """Delete a queue that nothing leads to."""
+    assert isinstance(ask.body, line_models.Retirement)
+    name = (await _find_queue(ask)).name
+    work = delete_queue(editor(ask), name, expected=ask.body.version)
+    await change(ask, work, action="delete queue", subject=f"queue {name}")
+    return Answer(model=line_models.QueueGone(name=name))
+
+
+async def give_pin(ask: Ask) -> Answer:
+    """Give an agent a new PIN, which is answered this once."""
+    queue, agent = await _find_queue(ask), ask.named("agent")
+    if agent not in {each.code for each in queue.agents}:
+        raise Refusal("not_found", "This queue has no such agent.")
+    pin = await new_pin(editor(ask), queue.client, agent)
+    await ask.web.note(ask.who, f"new PIN of agent {agent}", f"queue {queue.name}")
+    return Answer(model=line_models.AgentPin(queue=queue.name, agent=agent, pin=pin))
+
+
+async def _find_queue(ask: Ask) -> Queue:
+    queue = (await directory(ask)).queues.get(ask.named("queue"))
+    if queue is None:
+        raise Refusal("not_found", "There is no such queue.")
+    return queue
 
 
 def _queue(queue: Queue) -> line_models.QueueView:
@@ -88,7 +113,7 @@ async def list_tariffs(ask: Ask) -> Answer:
 
 async def show_tariff(ask: Ask) -> Answer:
     """Show a tariff."""
-    return Answer(model=_tariff(await _find(ask), await _planned(ask)))
+    return Answer(model=_tariff(await find_tariff(ask), await _planned(ask)))
 
 
 async def put_tariff(ask: Ask) -> Answer:
@@ -111,11 +136,7 @@ async def put_tariff(ask: Ask) -> Answer:
 async def _save(
     ask: Ask, body: line_models.TariffEdit, name: str, known: TariffVersion | None
 ) -> Change:
-    currency = known.tariff.currency if known else body.currency or ""
-    if known is None and ask.who.role not in OPERATORS:
-        lines = await directory(ask)
-        currency = lines.clients[ask.who.scope.client(None) or ""].currency
-    tariff = read_prices(name, node_of(body.notation), currency)
+    tariff = await draft(ask, name, known, body.notation, body.currency)
     from_us = None
     if body.in_force_from:
         try:
@@ -125,7 +146,31 @@ async def _save(
     return await save_tariff(editor(ask), tariff, expected=body.version, from_us=from_us)
 
 
-async def _find(ask: Ask) -> TariffVersion:
+async def draft(
+    ask: Ask, name: str, known: TariffVersion | None, notation: Document, currency: str | None
+) -> Tariff:
+    """Read prices that somebody sent.
+
+    Raises:
+        CatalogInvalid: with all mistakes, and what is beyond the limits of a client.
+
+    """
+    kept_in = known.tariff.currency if known else currency or ""
+    if ask.who.role in OPERATORS:
+        return read_prices(name, node_of(notation), kept_in)
+    mine = (await directory(ask)).clients[ask.who.scope.client(None) or ""]
+    tariff = read_prices(name, node_of(notation), kept_in if known else mine.currency)
+    refuse_problems(beyond_limits(tariff, mine.rules.limits))
+    return tariff
+
+
+async def find_tariff(ask: Ask) -> TariffVersion:
+    """Find the tariff of the path.
+
+    Raises:
+        Refusal: there is none, or no line of the client has it.
+
+    """
     found = (await directory(ask)).tariffs.get(ask.named("tariff"))
     if found is None:
         raise Refusal("not_found", "There is no such tariff.")
@@ -159,6 +204,18 @@ OPERATIONS: Final = (
         summary="Change a queue and its agents, or add one", roles=BOTH, handler=put_queue,
         body=line_models.LineEdit, answer=line_models.QueueView, statuses=(200, 201),
         right=Right.LINES, problems=REFUSALS, versioned=show_queue,
+    ),
+    Operation(
+        method="POST", path=f"/queues/{places.QUEUE}/delete", name="deleteQueue",
+        summary="Delete a queue that no topic leads to", roles=BOTH, handler=remove_queue,
+        body=line_models.Retirement, answer=line_models.QueueGone, right=Right.LINES,
+        problems=REFUSALS,
+    ),
+    Operation(
+        method="POST", path=f"/queues/{places.QUEUE}/agents/{places.AGENT}/pin",
+        name="giveAgentPin", summary="Give an agent a new PIN, answered this once", roles=BOTH,
+        handler=give_pin, answer=line_models.AgentPin, right=Right.LINES,
+        problems=("not_found", "edit_refused"),
     ),
     Operation(
         method="GET", path="/tariffs", name="listTariffs", summary="List tariffs by name",

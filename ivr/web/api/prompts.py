@@ -44,6 +44,7 @@ async def keep(ask: Ask) -> Answer:
         )
     if body.client not in {None, client}:
         raise NotYours
+    refuse_closed(ask, client)
     if (body.text is None) == (body.sound is None):
         raise InvalidInput(reason="send a text to be spoken, or a sound")
     sound = (
@@ -85,9 +86,23 @@ async def drop(ask: Ask) -> Answer:
     async with ask.web.reading() as connection:
         if await sound_of(connection, client, name, language) is None:
             raise NotYours
+    refuse_closed(ask, client)
     await delete_prompt(ask.web.deps.engine, client, name, language)
     await ask.web.note(ask.who, "delete prompt", f"{client}/{name}", before=language)
     return Answer(model=models.PromptGone(client=client, name=name, language=language))
+
+
+def refuse_closed(ask: Ask, client: str) -> None:
+    """Let a client change sounds only where its provider has opened them.
+
+    Raises:
+        Refusal: they are not.
+
+    """
+    known = ask.web.deps.directory().clients.get(client)
+    if ask.who.role is Role.OPERATOR or (known and known.rules.limits.allows("prompts")):
+        return
+    raise Refusal("forbidden", "Your provider has not opened sounds for you to change.")
 
 
 def _place(ask: Ask) -> tuple[str, str, str]:

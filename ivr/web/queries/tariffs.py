@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.tariffs import Tariff
@@ -31,12 +31,31 @@ class Version:
 
 async def list_versions(connection: AsyncConnection) -> list[Version]:
     """List the versions by tariff, newest first."""
-    columns = tariff_versions.c
-    rows = await connection.execute(
-        select(columns.name, columns.version, columns.in_force_us, columns.body)
-        .order_by(columns.name, columns.version.desc())
-        .limit(VERSIONS_MAX)
+    return await _read(
+        connection,
+        _query()
+        .order_by(tariff_versions.c.name, tariff_versions.c.version.desc())
+        .limit(VERSIONS_MAX),
     )
+
+
+async def versions_of(
+    connection: AsyncConnection, name: str, *, before: int | None = None, limit: int
+) -> list[Version]:
+    """List the versions of one tariff, newest first; `before` is the last of the page before."""
+    query = _query().where(tariff_versions.c.name == name)
+    if before is not None:
+        query = query.where(tariff_versions.c.version < before)
+    return await _read(connection, query.order_by(tariff_versions.c.version.desc()).limit(limit))
+
+
+def _query() -> Select[Any]:  # Any: columns of many types
+    columns = tariff_versions.c
+    return select(columns.name, columns.version, columns.in_force_us, columns.body)
+
+
+async def _read(connection: AsyncConnection, query: Select[Any]) -> list[Version]:  # Any: as above
+    rows = await connection.execute(query)
     return [
         Version(
             name=row.name,

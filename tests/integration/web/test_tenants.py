@@ -120,6 +120,7 @@ class Foreign:
         path = re.sub(r"\{payout:[^}]*\}\}?", NO_CALL, path)
         path = re.sub(r"\{invoice:[^}]*\}\}?", INVOICE, path)
         path = path.replace(f"{CLIENT}/{AGENT}", "acme/eve")
+        path = re.sub(r"\{agent:[^}]*\}", "anna", path)
         path = re.sub(r"\{kind:[^}]*\}", "message", path)
         path = re.sub(r"\{client:.*\}", "acme/en/secret", path)
         path = re.sub(r"\{payout_id:[^}]*\}\}?", self.payout, path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator
 
+from ivr.web.api.places import CLIENT_CODE
 from ivr.web.api.table import OPERATIONS
 from ivr.web.app import PAGES
 
@@ -16,6 +17,7 @@ DEEP_MAX = 8
 NOT_NOTED = {
     "/logout": "ends the visitor's own session",
     "/usage": "metering events are rows of their own, with their source",
+    f"/clients/{CLIENT_CODE}/preview": "nothing is changed by looking",
     "/settings/factor/begin": "nothing is in force before the first code",
     **dict.fromkeys(
         ("/admin/import/accounts", "/admin/import/topups", "/admin/import/catalog"),
