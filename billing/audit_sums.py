@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from billing.domain.payouts import PARTIES
 from billing.domain.sums import AGENT_SHARES
 
 _SOLD: Final = (
@@ -44,6 +45,15 @@ QUERIES: Final = {
         "GROUP BY 1, 2, 3, 4, 5, 6) d GROUP BY day_us, client, agent, service, detail, currency "
         "HAVING sum(sessions) <> 0 OR sum(talk_us) <> 0 OR sum(billed_seconds) <> 0 "
         "OR sum(gross) <> 0"
+    ),
+    "daily sums of parties equal their entries": (
+        "SELECT account_id, day_us, kind, sum(movements), sum(amount) FROM ("  # noqa: S608
+        "SELECT account_id, day_us, kind, movements, amount FROM party_days UNION ALL "
+        "SELECT e.account_id, t.at_us - t.at_us % 86400000000, t.kind, -count(*), -sum(e.amount) "
+        "FROM accounts a JOIN entries e ON e.account_id = a.id "
+        "JOIN transfers t ON t.id = e.transfer_id "
+        f"WHERE a.kind IN ({', '.join(map(repr, PARTIES))}) GROUP BY 1, 2, 3) d "
+        "GROUP BY account_id, day_us, kind HAVING sum(movements) <> 0 OR sum(amount) <> 0"
     ),
     "daily sums of shares by agent equal their entries": (
         "SELECT day_us, client, agent, service, detail, currency, kind, sum(amount) FROM ("  # noqa: S608

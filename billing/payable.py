@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Select, and_, func, literal, or_, select, tuple_
+from sqlalchemy import and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.clock import MICROSECONDS
 from billing.domain.operations import AccountRef
 from billing.domain.payouts import (
     HOLD_BACK_DAYS,
@@ -20,10 +19,10 @@ from billing.domain.payouts import (
 )
 from billing.errors import UnknownAccount
 from billing.money import Micros
+from billing.pending import DAY_US, pending, pending_days
 from billing.storage.payout_tables import payout_holds, payout_terms, payouts
-from billing.storage.tables import accounts, entries, transfers
+from billing.storage.tables import accounts
 
-DAY_US: Final = 86_400 * MICROSECONDS
 OPEN: Final = (PayoutStatus.REQUESTED, PayoutStatus.APPROVED)
 
 
@@ -60,39 +59,9 @@ async def payable_of(
     )
     return Payable(
         posted=row.posted,
-        pending=await _pending(connection, row.id, now_us - terms.hold_back_days * DAY_US),
+        pending=(await pending(connection, {row.id: terms.hold_back_days}, now_us)).get(row.id, 0),
         requested=int(requested or 0),
     )
-
-
-async def _pending(connection: AsyncConnection, account_id: int, since_us: int) -> Micros:
-    """Sum the shares since then, less what was taken back of just those."""
-    settled = transfers.alias("settled")
-    share = (
-        select(func.coalesce(func.sum(entries.c.amount), 0))
-        .select_from(transfers.join(entries, entries.c.transfer_id == transfers.c.id))
-        .where(
-            entries.c.account_id == account_id,
-            transfers.c.kind == "settle",
-            transfers.c.at_us > since_us,
-        )
-    )
-    back = (
-        select(func.coalesce(func.sum(entries.c.amount), 0))
-        .select_from(
-            transfers.join(entries, entries.c.transfer_id == transfers.c.id).join(
-                settled, settled.c.id == transfers.c.reverses
-            )
-        )
-        .where(
-            entries.c.account_id == account_id,
-            transfers.c.at_us > since_us,
-            settled.c.kind == "settle",
-            settled.c.at_us > since_us,
-        )
-    )
-    shared = int(await connection.scalar(share) or 0)
-    return shared + int(await connection.scalar(back) or 0)
 
 
 async def terms_of(connection: AsyncConnection, party: AccountRef) -> PayoutTerms:
@@ -141,16 +110,21 @@ async def payables(
         return {}
     keys = [(party.kind, party.code, party.currency) for party in parties]
     mine = tuple_(accounts.c.kind, accounts.c.code, accounts.c.currency).in_(keys)
-    posted = {
-        row.id: (AccountRef(kind=row.kind, code=row.code, currency=row.currency), row.posted)
-        for row in await connection.execute(select(accounts).where(mine))
-    }
-    pending = {
-        row.account_id: int(row.amount)
-        for row in await connection.execute(
-            _pending_by_account(list(posted), now_us, await _longest_wait(connection, keys))
+    waited = func.coalesce(payout_terms.c.hold_back_days, HOLD_BACK_DAYS)
+    query = (
+        select(accounts, waited.label("hold_back_days"))
+        .outerjoin(
+            payout_terms,
+            (payout_terms.c.kind == accounts.c.kind) & (payout_terms.c.code == accounts.c.code),
         )
-    }
+        .where(mine)
+    )
+    posted, waits = {}, {}
+    for row in await connection.execute(query):
+        party = AccountRef(kind=row.kind, code=row.code, currency=row.currency)
+        posted[row.id] = (party, row.posted)
+        waits[row.id] = row.hold_back_days
+    waiting = await pending(connection, waits, now_us)
     asked = await connection.execute(
         select(
             payouts.c.kind,
@@ -169,53 +143,10 @@ async def payables(
     for account_id, (party, amount) in posted.items():
         found[party] = Payable(
             posted=amount,
-            pending=pending.get(account_id, 0),
+            pending=waiting.get(account_id, 0),
             requested=requested.get((party.kind, party.code, party.currency), 0),
         )
     return found
-
-
-async def _longest_wait(connection: AsyncConnection, keys: Sequence[tuple[str, str, str]]) -> int:
-    """Return the most days that any of these parties waits; what is older is pending for none."""
-    terms = await connection.scalar(
-        select(func.max(payout_terms.c.hold_back_days)).where(
-            tuple_(payout_terms.c.kind, payout_terms.c.code).in_([key[:2] for key in keys])
-        )
-    )
-    return max(terms or 0, HOLD_BACK_DAYS)
-
-
-def _pending_by_account(
-    account_ids: Sequence[int], now_us: int, days: int
-) -> Select[Any]:  # Any: columns of many types
-    """Sum what `_pending` sums, for many accounts, each by its own terms."""
-    settled = transfers.alias("settled")
-    # PostgreSQL takes a number beside an INTEGER for one of 32 bits, unless told otherwise.
-    waited = func.coalesce(payout_terms.c.hold_back_days, HOLD_BACK_DAYS)
-    since = literal(now_us, BigInteger) - waited * literal(DAY_US, BigInteger)
-    return (
-        select(entries.c.account_id, func.sum(entries.c.amount).label("amount"))
-        .select_from(
-            transfers.join(entries, entries.c.transfer_id == transfers.c.id)
-            .join(accounts, accounts.c.id == entries.c.account_id)
-            .outerjoin(
-                payout_terms,
-                (payout_terms.c.kind == accounts.c.kind) & (payout_terms.c.code == accounts.c.code),
-            )
-            .outerjoin(settled, settled.c.id == transfers.c.reverses)
-        )
-        .where(
-            entries.c.account_id.in_(account_ids),
-            # Nobody waits longer: this bound is what an index can use.
-            transfers.c.at_us > now_us - days * DAY_US,
-            transfers.c.at_us > since,
-            or_(
-                transfers.c.kind == "settle",
-                and_(settled.c.kind == "settle", settled.c.at_us > since),
-            ),
-        )
-        .group_by(entries.c.account_id)
-    )
 
 
 async def pending_by_day(
@@ -226,25 +157,9 @@ async def pending_by_day(
     What was earned on one day follows over the course of the day that many days later.
     """
     terms = await terms_of(connection, party)
+    account_id = await connection.scalar(select(accounts.c.id).where(is_account(party)))
+    if account_id is None:
+        return []
+    days = await pending_days(connection, account_id, terms.hold_back_days, now_us)
     wait_us = terms.hold_back_days * DAY_US
-    settled = transfers.alias("settled")
-    earned_us = func.coalesce(settled.c.at_us, transfers.c.at_us)
-    day = (earned_us - earned_us % DAY_US).label("day_us")
-    query = (
-        select(day, func.sum(entries.c.amount).label("amount"))
-        .select_from(
-            transfers.join(entries, entries.c.transfer_id == transfers.c.id)
-            .join(accounts, accounts.c.id == entries.c.account_id)
-            .outerjoin(settled, settled.c.id == transfers.c.reverses)
-        )
-        .where(
-            is_account(party),
-            transfers.c.at_us > now_us - wait_us,
-            earned_us > now_us - wait_us,
-            or_(transfers.c.kind == "settle", settled.c.kind == "settle"),
-        )
-        .group_by(day)
-        .order_by(day)
-    )
-    rows = await connection.execute(query)
-    return [(row.day_us + wait_us, int(row.amount)) for row in rows]
+    return [(day_us + wait_us, amount) for day_us, amount in days.items()]

@@ -1,6 +1,6 @@
 """The statement of a party: what it had, what moved, what it has, and what of it can be paid.
 
-opening balance + movements by day and kind = closing balance, from the entries of the ledger
+opening balance + movements by day and kind = closing balance, from the daily sums of its entries
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from billing.domain.operations import AccountRef
 from billing.errors import UnknownAccount
 from billing.money import Micros
 from billing.payable import is_account
-from billing.reports import DAY_US, Span
-from billing.storage.tables import accounts, entries, transfers
+from billing.reports import Span
+from billing.storage.report_tables import party_days
+from billing.storage.tables import accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,40 +54,27 @@ async def party_statement(
     account_id = await connection.scalar(select(accounts.c.id).where(is_account(party)))
     if account_id is None:
         raise UnknownAccount(account=f"{party.kind}:{party.code}")
-    booked = entries.join(transfers, transfers.c.id == entries.c.transfer_id)
+    mine = party_days.c.account_id == account_id
+    # Backwards from today: what is asked for most is near, and the past is long.
     since = (
-        select(func.coalesce(func.sum(entries.c.amount), 0))
-        .select_from(booked)
-        .where(entries.c.account_id == account_id, transfers.c.at_us >= span.from_us)
+        select(func.coalesce(func.sum(party_days.c.amount), 0))
+        .where(mine, party_days.c.day_us >= span.from_us)
         .scalar_subquery()
     )
-    # Backwards from today: what is asked for most is near, and the past is long.
     opening = await connection.scalar(
         select(accounts.c.posted - since).where(accounts.c.id == account_id)
     )
-    day = (transfers.c.at_us - transfers.c.at_us % DAY_US).label("day")
     rows = await connection.execute(
-        select(
-            day,
-            transfers.c.kind,
-            func.count().label("movements"),
-            func.sum(entries.c.amount).label("amount"),
-        )
-        .select_from(booked)
-        .where(
-            entries.c.account_id == account_id,
-            transfers.c.at_us >= span.from_us,
-            transfers.c.at_us < span.until_us,
-        )
-        .group_by(day, transfers.c.kind)
-        .order_by(day, transfers.c.kind)
+        select(party_days)
+        .where(mine, party_days.c.day_us >= span.from_us, party_days.c.day_us < span.until_us)
+        .order_by(party_days.c.day_us, party_days.c.kind)
     )
     movements = tuple(
         Movement(
-            day=moment_of(row.day).date(),
+            day=moment_of(row.day_us).date(),
             kind=row.kind,
             count=row.movements,
-            amount=int(row.amount),
+            amount=row.amount,
         )
         for row in rows
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -174,7 +174,8 @@ class Subscriptions:
                 paid = moved(found.caller, provider_of(found.plan.currency), price)
                 posts.insert(0, cycles.post(found, f"bundle:{found.id}:{key}", "bundle", paid))
             await post_all(connection, posts)
-            return (await _left(connection, found, ref.code))[0]
+            left = await _left(connection, [found])
+            return next(each for each in left[found.id] if each.bucket.ref == ref)
 
     async def run_cycles(self) -> Ran:
         """Renew what is due, try what is past due again, and earn what was paid ahead."""
@@ -207,7 +208,15 @@ class Subscriptions:
             found = found or (await live_subscriptions(connection, [name])).get(name)
             if found is None:
                 raise UnknownSubscription(subscription=name)
-            return found, await _left(connection, found)
+            return found, (await _left(connection, [found]))[found.id]
+
+    async def show_all(
+        self, listed: Sequence[Subscription]
+    ) -> list[tuple[Subscription, list[Left]]]:
+        """Read the allowances of many subscriptions at once."""
+        async with self._engine.connect() as connection:
+            left = await _left(connection, listed)
+        return [(each, left[each.id]) for each in listed]
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
@@ -337,19 +346,19 @@ def _offer(meter: Meter, bundle: str | None, units: int) -> tuple[int, Micros]:
 
 
 async def _left(
-    connection: AsyncConnection, subscription: Subscription, code: str | None = None
-) -> list[Left]:
-    buckets = [
-        bucket
-        for bucket in await buckets_of(connection, [subscription.id])
-        if code in {None, bucket.ref.code}
-    ]
+    connection: AsyncConnection, listed: Sequence[Subscription]
+) -> dict[str, list[Left]]:
+    """Read what the allowances of subscriptions hold, by subscription, in burning order."""
+    buckets = await buckets_of(connection, [each.id for each in listed])
     query = select(accounts.c.code, accounts.c.posted - accounts.c.held).where(
         accounts.c.kind == "allowance",
         accounts.c.code.in_([bucket.ref.code for bucket in buckets]),
     )
     found = {row[0]: row[1] for row in await connection.execute(query)}
-    return [Left(bucket=bucket, units=found[bucket.ref.code]) for bucket in buckets]
+    left: dict[str, list[Left]] = {each.id: [] for each in listed}
+    for bucket in buckets:
+        left[bucket.subscription].append(Left(bucket=bucket, units=found[bucket.ref.code]))
+    return left
 
 
 async def deferred_left(engine: AsyncEngine, subscription: str) -> Micros:

@@ -212,6 +212,7 @@ recordings = Table(
     Column("heard_us", BigInteger),  # of a message: somebody listened first
     PrimaryKeyConstraint("call", "kind"),
     Index("ix_recordings_client_created_us", "client", "created_us"),
+    Index("ix_recordings_created_us", "created_us", "call"),
     Index("ix_recordings_keep_until_us", "keep_until_us"),
 )
 
@@ -236,6 +237,7 @@ callbacks = Table(
     Column("made", Text),  # the call that was made of it
     Index("ix_callbacks_state_next_us", "state", "next_us"),
     Index("ix_callbacks_client_created_us", "client", "created_us"),
+    Index("ix_callbacks_created_us", "created_us", "id"),
 )
 
 users = Table(

@@ -1,6 +1,6 @@
 """Tables of webhooks: who is told of which events, what was written for them, and the outbox.
 
-facts (calls, transfers, alerts, payouts, webhook_events) ── marks ─▶ webhook_outbox ─▶ sent
+facts (calls, transfers, alerts, payouts, payments, alarms) ── marks ─▶ webhook_outbox ─▶ sent
 """
 
 from __future__ import annotations
@@ -52,19 +52,6 @@ webhook_marks = Table(
     Column("since_us", BigInteger, nullable=False),  # nothing of before is told
     Column("seen_us", BigInteger, nullable=False),
     PrimaryKeyConstraint("endpoint", "event"),
-)
-
-# What no other row tells: written in the transaction of what happened.
-webhook_events = Table(
-    "webhook_events",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("event", Text, nullable=False),
-    Column("client", Text),
-    Column("account", Text),
-    Column("facts", Text, nullable=False),  # JSON
-    Column("at_us", BigInteger, nullable=False),
-    Index("ix_webhook_events_event_at_us", "event", "at_us"),
 )
 
 webhook_outbox = Table(

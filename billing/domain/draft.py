@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from billing.domain.operations import AccountRef, Expire, OpenHold, Settle, Settled, Void
+from billing.domain.payouts import PARTIES
 from billing.domain.rows import AccountRow, EntryRow, HoldRow, TransferRow
 from billing.domain.sums import Sums
 from billing.errors import UnknownAccount
@@ -67,6 +68,8 @@ class Draft:
                     balance_after=account.posted,
                 )
             )
+            if account.ref.kind in PARTIES:
+                self.sums.add_entry(account.id, transfer, amount)
 
     def release(self, account: AccountRow, hold: HoldRow, status: str, at_us: int) -> None:
         """End a hold: its money may be spent again."""

@@ -1,4 +1,7 @@
-"""Daily sums of settlements: by day in UTC and what was sold, and what each party got of it."""
+"""Daily sums of what was sold, and of what moved on the accounts of parties, by days in UTC.
+
+A sale belongs to the day on which its talk ended, a movement to that of its transfer.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from billing.domain.operations import Settle, Sold
+from billing.domain.rows import TransferRow
 from billing.money import Micros
 
 DAY_US: Final = 86_400 * 1_000_000
@@ -18,6 +22,8 @@ AGENT_SHARES: Final = ("client", "provider", "reseller", "referrer", "tax")
 
 Key: TypeAlias = tuple[int, str, str, str, int, str]
 """Day, client, service, detail, tariff version and currency."""
+PartyKey: TypeAlias = tuple[int, int, str]
+"""Account id, day and kind of transfer."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,12 +31,14 @@ class Sums:
     """What a batch adds.
 
     `revenue` is sessions, talk in microseconds, billed seconds and gross; `shares` is by party;
-    `agents` is as `revenue`, and then what each kind of party got.
+    `agents` is as `revenue`, and then what each kind of party got. `parties` is how often and how
+    much each kind of transfer moved the account of a party.
     """
 
     revenue: dict[Key, tuple[int, int, int, Micros]] = field(default_factory=dict)
     shares: dict[tuple[Key, str, str], Micros] = field(default_factory=dict)
     agents: dict[AgentKey, list[int]] = field(default_factory=dict)
+    parties: dict[PartyKey, tuple[int, Micros]] = field(default_factory=dict)
 
     def add(self, operation: Settle, sold: Sold) -> None:
         """Count one settlement."""
@@ -65,6 +73,12 @@ class Sums:
         for place, number in enumerate(added):
             sums[place] += number
 
+    def add_entry(self, account_id: int, transfer: TransferRow, amount: Micros) -> None:
+        """Count an entry on the account of a party."""
+        key = (account_id, transfer.at_us - transfer.at_us % DAY_US, transfer.kind)
+        count, moved = self.parties.get(key, (0, 0))
+        self.parties[key] = (count + 1, moved + amount)
+
     def revenue_rows(self) -> Iterator[tuple[int | str, ...]]:
         """List rows to add, in one order for all programs: none waits for another in a circle."""
         for key in sorted(self.revenue):
@@ -74,6 +88,11 @@ class Sums:
         """List rows to add, as above."""
         for key in sorted(self.agents):
             yield (*key, *self.agents[key])
+
+    def party_rows(self) -> Iterator[tuple[int | str, ...]]:
+        """List rows to add, as above."""
+        for key in sorted(self.parties):
+            yield (*key, *self.parties[key])
 
     def share_rows(self) -> Iterator[tuple[int | str, ...]]:
         """List rows to add, as above."""

@@ -54,6 +54,7 @@ card_payments = Table(
     CheckConstraint("(state = 'paid') = (transfer_id IS NOT NULL)", name="paid_is_booked"),
     Index("ix_card_payments_account_created_us", "account", "created_us"),
     Index("ix_card_payments_created_us", "created_us", "id"),
+    Index("ix_card_payments_ended_us", "ended_us"),
     Index(
         "ix_card_payments_open",
         "next_us",

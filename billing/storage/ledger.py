@@ -38,7 +38,9 @@ from billing.storage.report_tables import (
     AGENT_KEY,
     AGENT_SUMS,
     KEY,
+    PARTY_KEY,
     agent_days,
+    party_days,
     revenue_days,
     share_days,
 )
@@ -113,6 +115,7 @@ _ADD_REVENUE: Final = Add(
 )
 _ADD_SHARES: Final = Add(share_days, keys=(*KEY, "kind", "account"), sums=("amount",))
 _ADD_AGENTS: Final = Add(agent_days, keys=AGENT_KEY, sums=AGENT_SUMS)
+_ADD_PARTIES: Final = Add(party_days, keys=PARTY_KEY, sums=("movements", "amount"))
 
 
 async def post_batch(connection: AsyncConnection, operations: Sequence[Operation]) -> list[Outcome]:
@@ -237,6 +240,7 @@ def _write(book: Book) -> Steps[None]:
         (_ADD_REVENUE, list(book.sums.revenue_rows())),
         (_ADD_SHARES, list(book.sums.share_rows())),
         (_ADD_AGENTS, list(book.sums.agent_rows())),
+        (_ADD_PARTIES, list(book.sums.party_rows())),
     ):
         if rows:
             yield statement, rows

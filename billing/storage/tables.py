@@ -109,6 +109,12 @@ transfers = Table(
     Column("at_us", BigInteger, nullable=False),
     Index("ix_transfers_reference", "reference"),
     Index("ix_transfers_at_us", "at_us"),
+    Index(
+        "ix_transfers_reversals",
+        "at_us",
+        sqlite_where=text("reverses IS NOT NULL"),
+        postgresql_where=text("reverses IS NOT NULL"),
+    ),
     # What was corrected after it was settled is little; reports must find it without all others.
     Index(
         "ix_transfers_corrections",
@@ -229,6 +235,14 @@ sessions = Table(
     Index(
         "ix_sessions_review", "id", sqlite_where=text("review = 1"), postgresql_where=text("review")
     ),
-    Index("ix_sessions_client_ended_us", "client", "ended_us"),
-    Index("ix_sessions_account_id_ended_us", "account_id", "ended_us"),
+    # Sessions that are open are in none of these: each gets its place once, when it ends.
+    *(
+        Index(
+            f"ix_sessions_{'_'.join(names)}",
+            *names,
+            sqlite_where=text("ended_us IS NOT NULL"),
+            postgresql_where=text("ended_us IS NOT NULL"),
+        )
+        for names in (("ended_us",), ("client", "ended_us"), ("account_id", "ended_us"))
+    ),
 )

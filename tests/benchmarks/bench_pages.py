@@ -36,9 +36,17 @@ SLOWEST = 6
 LOGINS = {Role.OPERATOR: "olga", Role.CLIENT: "client7", Role.CALLER: "caller7"}
 # Number 7 of everything: client7's and caller7's.
 NAMES = {
-    "call_id": "00000000-0000-7000-8000-000000000007", "code": "caller7", "account": "caller7",
-    "subscription": "caller7", "client": "client7", "party": "client7", "number": "18005550014",
-    "did": "18005550014", "tariff": "standard", "name": "standard", "file": "csv",
+    "call_id": "00000000-0000-7000-8000-000000000007",
+    "webhook": "00000000-0000-7000-8000-000000000007",
+    "file_id": "00000000-0000-7000-8000-000000000007",
+    "payout_id": "30000000-0000-7000-8000-000000000007",
+    "batch": "50000000-0000-7000-8000-000000000007",
+    "payment": "80000000-0000-7000-8000-000000000000",
+    "code": "caller7", "account": "caller7", "subscription": "caller7", "client": "client7",
+    "client_code": "client7", "owner": "client7", "party_kind": "client", "party_code": "client7",
+    "number": "18005550014", "did": "18005550014", "digit": "1", "queue": "support7",
+    "tariff": "standard", "plan": "starter", "login": "c7", "language": "en", "file": "csv",
+    "form": "csv", "invoice": "INV-2026-000000000000",
 }  # fmt: skip
 MINUTE_S = 60
 

@@ -11,7 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.audit import verify
 from billing.clock import microseconds_of
-from billing.storage.report_tables import agent_days, revenue_days, share_days
+from billing.storage.report_tables import (
+    agent_days,
+    party_days,
+    revenue_days,
+    share_days,
+)
 from ivr.migrations import downgrade, upgrade
 from tests.books import START, Desk, flat, open_desk
 
@@ -110,6 +115,10 @@ async def test_the_migration_fills_the_sums_from_what_is_settled(desk: Desk) -> 
         (
             update(agent_days).values(to_client=agent_days.c.to_client + 1),
             "daily sums of shares by agent equal their entries",
+        ),
+        (
+            update(party_days).values(movements=party_days.c.movements + 1),
+            "daily sums of parties equal their entries",
         ),
     ],
 )

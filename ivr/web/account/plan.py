@@ -83,7 +83,7 @@ async def plan_page(request: web.Request, who: Who, *, errors: Mapping[str, str]
     span = Span(first=today - timedelta(days=DAYS - 1), last=today)
     async with running.reading() as connection:
         account = await find_account(connection, who.scope, code)
-        plans, _live = await list_plans(connection)
+        plans = await list_plans(connection)
         days = await usage_by_day(connection, who.scope, code, span)
         used = await operations_of(connection, who.scope, code, span)
     mine = usage.subscription if usage else None
@@ -177,7 +177,7 @@ async def _missing(running: Web, who: Who, name: str) -> str:
     """Say what is missing for the first fee of a plan: without it, it would begin unpaid."""
     async with running.reading() as connection:
         account = await find_account(connection, who.scope, code_of(who))
-        plans, _live = await list_plans(connection)
+        plans = await list_plans(connection)
     sold = next((one for one in plans if one.plan.name == name), None)
     if sold is None:
         return _("Choose one of the plans.")

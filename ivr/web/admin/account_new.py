@@ -105,7 +105,7 @@ async def _form(
 
 async def _plans(running: Web) -> list[PlanVersion]:
     async with running.reading() as connection:
-        return (await list_plans(connection, subscribed=False))[0]
+        return await list_plans(connection)
 
 
 async def add(request: web.Request, who: Who) -> web.StreamResponse:

@@ -66,7 +66,7 @@ async def show(request: web.Request, who: Who) -> web.Response:
         )
         shown = found[:PAGE_SIZE]
         titles = await titles_of(connection, [account.code for account in shown])
-        plans, _live = await list_plans(connection, subscribed=False)
+        plans = await list_plans(connection)
     cursor = write_cursor(shown[-1].code) if len(found) > PAGE_SIZE else None
     return render(
         request,

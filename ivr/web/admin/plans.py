@@ -48,14 +48,13 @@ async def _page(
 ) -> web.Response:
     place = read_cursor(request.query.get("after", ""), str)
     async with web_of(request).reading() as connection:
-        plans, _live = await list_plans(connection, subscribed=False)
+        plans = await list_plans(connection)
         subscribers = await count_subscribers(connection)
         beyond = await page_of_subscriptions(
             connection, after=place[0] if place else "", limit=PAGE_SIZE + 1
         )
     cursor = write_cursor(beyond[PAGE_SIZE - 1].account) if len(beyond) > PAGE_SIZE else None
-    use = _subscriptions(request)
-    listed = [await use.show(one.id) for one in beyond[:PAGE_SIZE]]
+    listed = await _subscriptions(request).show_all(beyond[:PAGE_SIZE])
     values = {
         "plans": _plans(plans, subscribers),
         "names": [(one.plan.name, one.plan.name) for one in plans],

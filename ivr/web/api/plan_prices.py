@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from billing.domain.plans import Plan
-from billing.storage.plan_rows import PlanVersion
+from billing.storage.plan_rows import PlanVersion, count_subscribers
 from ivr.directory.catalog_plans import plan_document
 from ivr.directory.edit_plans import plan_of, read_terms, save_plan
 from ivr.directory.edits import Change, Document, node_of, version_of, written
@@ -83,9 +83,10 @@ def _read(name: str, stored: PlanVersion | None, notation: Document, currency: s
 async def _stored(ask: Ask) -> tuple[PlanVersion | None, int]:
     name = ask.named("plan")
     async with ask.web.reading() as connection:
-        plans, live = await list_plans(connection)
+        plans = await list_plans(connection)
+        subscribers = await count_subscribers(connection)
     found = next((each for each in plans if each.plan.name == name), None)
-    return found, sum(each.plan.name == name for each in live)
+    return found, subscribers.get(name, 0)
 
 
 OPERATIONS: Final = (

@@ -6,7 +6,7 @@ from typing import Final
 
 from billing.errors import UnknownPlan, UnknownSubscription
 from billing.money import format_amount
-from billing.storage.plan_rows import PlanVersion, Subscription
+from billing.storage.plan_rows import PlanVersion, Subscription, page_of_subscriptions
 from billing.subscriptions import Subscriptions
 from ivr.web.api import plan_models as models
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
@@ -21,7 +21,7 @@ from ivr.web.scope import CALLERS, EVERYBODY, OPERATORS, NotYours, Right, Role
 async def list_plans(ask: Ask) -> Answer:
     """List what is sold."""
     async with ask.web.reading() as connection:
-        plans, _ = await queries.list_plans(connection, subscribed=False)
+        plans = await queries.list_plans(connection)
     return Answer(model=models.Plans(items=tuple(_plan(one) for one in plans)))
 
 
@@ -31,20 +31,18 @@ async def list_subscriptions(ask: Ask) -> Answer:
     query = ask.query
     place = query.place(str)
     async with ask.web.reading() as connection:
-        _, live = await queries.list_plans(connection)
-    mine = ask.who.scope.subject if ask.who.role is Role.CALLER else None
-    wanted = [
-        one
-        for one in live
-        if (mine is None or one.account == mine)
-        and (query.plan is None or one.plan.name == query.plan)
-        and (place is None or one.account > place)
-    ]
+        wanted = await page_of_subscriptions(
+            connection,
+            after=place or "",
+            limit=query.limit + 1,
+            account=(ask.who.scope.subject or "") if ask.who.role is Role.CALLER else None,
+            plan=query.plan,
+        )
     items, after = query.cut(wanted, lambda one: one.account)
-    use = _subscriptions(ask)
+    listed = await _subscriptions(ask).show_all(items)
     return Answer(
         model=models.Subscriptions(
-            items=tuple([subscription_view(*await use.show(one.id)) for one in items]),
+            items=tuple(subscription_view(*one) for one in listed),
             next=after,
         )
     )

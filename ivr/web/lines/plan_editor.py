@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from billing.storage.plan_rows import PlanVersion
+from billing.storage.plan_rows import PlanVersion, count_subscribers
 from ivr.directory.catalog_plans import plan_document
 from ivr.directory.edit_plans import plan_of, read_terms, save_plan
 from ivr.directory.edits import Change, node_of_text, version_of, written
@@ -49,11 +49,12 @@ async def show(request: web.Request, who: Who) -> web.Response:
 async def _stored(request: web.Request) -> tuple[PlanVersion | None, int]:
     name = request.match_info.get("plan")
     async with web_of(request).reading() as connection:
-        plans, live = await list_plans(connection)
+        plans = await list_plans(connection)
+        subscribers = await count_subscribers(connection)
     found = next((each for each in plans if each.plan.name == name), None)
     if name is not None and found is None:
         raise Refusal("not_found", _("There is no such plan."))
-    return found, sum(each.plan.name == name for each in live)
+    return found, subscribers.get(name or "", 0)
 
 
 async def _page(

@@ -15,7 +15,6 @@ from billing.reports import DAY_US, Span
 from billing.storage.plan_rows import (
     PlanVersion,
     Subscription,
-    live_subscriptions,
     newest_plans,
 )
 from billing.storage.plan_tables import usage_hours
@@ -26,13 +25,10 @@ from ivr.web.scope import Scope
 PERCENT = 100
 
 
-async def list_plans(
-    connection: AsyncConnection, *, subscribed: bool = True
-) -> tuple[list[PlanVersion], list[Subscription]]:
-    """List plans by name, and live subscriptions by account where they are asked for."""
+async def list_plans(connection: AsyncConnection) -> list[PlanVersion]:
+    """List the plans that are sold, by name."""
     plans = await newest_plans(connection)
-    live = await live_subscriptions(connection, None) if subscribed else {}
-    return [plans[name] for name in sorted(plans)], [live[name] for name in sorted(live)]
+    return [plans[name] for name in sorted(plans)]
 
 
 def left_words(subscription: Subscription, left: Sequence[Left]) -> list[str]:
