@@ -43,6 +43,17 @@ _SECONDS_PER_DAY: Final = 86_400
 _BASIS_POINTS: Final = 10_000
 
 
+async def body_of(
+    grid: Grid, kind: str, *, facts: Sequence[tuple[str, str]], issuer: Issuer, now: datetime
+) -> bytes:
+    """Write a table as a file: see `file_of`."""
+    if kind == "csv":
+        return grid.csv().encode()
+    if kind == "xlsx":
+        return await asyncio.to_thread(workbook, grid, now)
+    return await asyncio.to_thread(_document, grid, facts, issuer, now)
+
+
 async def file_of(
     grid: Grid,
     kind: str,
@@ -63,12 +74,7 @@ async def file_of(
         now: When.
 
     """
-    if kind == "csv":
-        body = grid.csv().encode()
-    elif kind == "xlsx":
-        body = await asyncio.to_thread(workbook, grid, now)
-    else:
-        body = await asyncio.to_thread(_document, grid, facts, issuer, now)
+    body = await body_of(grid, kind, facts=facts, issuer=issuer, now=now)
     return web.Response(
         body=body,
         content_type=TYPES[kind],

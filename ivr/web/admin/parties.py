@@ -30,6 +30,7 @@ from ivr.web.forms import attempt, read_sent
 from ivr.web.guard import Page, read_form, render
 from ivr.web.language import gettext as _
 from ivr.web.lists import first_link, next_link, read_filter
+from ivr.web.party_accounts import accounts_of_party, known_accounts
 from ivr.web.party_money import (
     month_span,
     months_until,
@@ -41,14 +42,11 @@ from ivr.web.party_money import (
 )
 from ivr.web.queries.clients import logins_of
 from ivr.web.queries.parties import (
-    check_party,
     client_titles,
-    currencies_of,
     earned_by_client,
-    known_parties,
 )
 from ivr.web.queries.payouts import list_party_payouts
-from ivr.web.scope import OPERATORS, NotYours, Right, Who
+from ivr.web.scope import OPERATORS, Right, Who
 from ivr.web.state import web_of
 from ivr.web.words import typed_amount
 
@@ -95,23 +93,14 @@ async def show_all(request: web.Request, who: Who) -> web.Response:
     form = read_filter(request, PartiesForm)
     place = read_cursor(request.query.get("after", ""), str, str, str)
     kinds = (form.value.kind,) if form.value.kind else ("reseller", "referrer")
-    directory = running.deps.directory()
-    above: dict[tuple[str, str, str], set[str]] = {}
-    for client in directory.clients.values():
-        named = [(share.kind, share.account) for share in client.shares]
-        named += [("referrer", each.account) for each in client.referrers]
-        for kind, code in named:
-            if kind in kinds:
-                above.setdefault((kind, code, client.currency), set()).add(client.code)
+    above = await known_accounts(running, who.scope, kinds)
+    wanted = sorted(
+        key
+        for key in above
+        if (form.value.q or "").lower() in key[1] and (not place or key > tuple(place))
+    )[: PAGE_SIZE + 1]
+    refs = [AccountRef(kind=kind, code=code, currency=money) for kind, code, money in wanted]
     async with running.reading() as connection:
-        for key in await known_parties(connection, who.scope, kinds):
-            above.setdefault(key, set())
-        wanted = sorted(
-            key
-            for key in above
-            if (form.value.q or "").lower() in key[1] and (not place or key > tuple(place))
-        )[: PAGE_SIZE + 1]
-        refs = [AccountRef(kind=kind, code=code, currency=money) for kind, code, money in wanted]
         have = await payables(connection, refs[:PAGE_SIZE], running.now_us())
     holds = await _holds(request).all()
     items = [
@@ -149,26 +138,8 @@ def _named(request: web.Request) -> tuple[str, str]:
 
 
 async def _refs(request: web.Request, who: Who) -> list[AccountRef]:
-    """Name the accounts of a party, one per currency; a client has one before it earns anything.
-
-    Raises:
-        NotYours: nobody knows such a party.
-
-    """
-    kind, code = _named(request)
-    check_party(who.scope, kind, code)
-    clients = web_of(request).deps.directory().clients
-    async with web_of(request).reading() as connection:
-        found = set(await currencies_of(connection, who.scope, kind, code))
-    for client in clients.values():
-        ours = kind == "client" and client.code == code
-        named = any((share.kind, share.account) == (kind, code) for share in client.shares)
-        brought = kind == "referrer" and any(each.account == code for each in client.referrers)
-        if ours or named or brought:
-            found.add(client.currency)
-    if not found:
-        raise NotYours
-    return [AccountRef(kind=kind, code=code, currency=currency) for currency in sorted(found)]
+    """Name the accounts of the party of the address."""
+    return await accounts_of_party(web_of(request), who.scope, *_named(request))
 
 
 async def show(request: web.Request, who: Who) -> web.Response:
@@ -239,13 +210,14 @@ async def set_terms(request: web.Request, who: Who) -> web.StreamResponse:
             who,
             "set payout terms",
             f"{kind}:{code}",
-            before=_described(before),
-            after=_described(wanted),
+            before=described(before),
+            after=described(wanted),
         )
     raise web.HTTPSeeOther(f"/admin/parties/{kind}/{code}?saved=yes")
 
 
-def _described(terms: PayoutTerms) -> str:
+def described(terms: PayoutTerms) -> str:
+    """Write terms on one line, for the audit log."""
     bank = terms.bank
     return (
         f"after {terms.hold_back_days} days, at least {format_amount(terms.minimum)}, "

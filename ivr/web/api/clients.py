@@ -383,5 +383,6 @@ OPERATIONS: Final = (
         method="PUT", path=f"{ONE}/limits", name="putClientLimits",
         summary="Set what a client's own logins may change", roles=OPERATORS, right=Right.LINES,
         handler=put_limits, body=models.LimitsEdit, answer=models.LimitsView, problems=REFUSALS,
+        versioned=show_limits,
     ),
 )  # fmt: skip

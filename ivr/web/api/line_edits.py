@@ -10,7 +10,16 @@ from ivr.directory.model import GREETING, Did, Directory
 from ivr.directory.own_prompts import list_prompts, use_prompt
 from ivr.web.api import line_models, places
 from ivr.web.api.gate import Answer, Ask, FileAnswer, Operation
-from ivr.web.api.lines import BOTH, REFUSALS, change, directory, editor, find_line, line_view
+from ivr.web.api.lines import (
+    BOTH,
+    REFUSALS,
+    change,
+    directory,
+    editor,
+    find_line,
+    line_view,
+    show_line,
+)
 from ivr.web.api.prompts import refuse_closed
 from ivr.web.lines import hear
 from ivr.web.problems import Refusal
@@ -128,13 +137,13 @@ OPERATIONS: Final = (
         method="PUT", path=f"/dids/{places.NUMBER}/hours", name="putHours",
         summary="Change when a DID is open", roles=BOTH, handler=put_hours,
         body=line_models.HoursEdit, answer=line_models.LineView, right=Right.LINES,
-        problems=REFUSALS,
+        problems=REFUSALS, versioned=show_line,
     ),
     Operation(
         method="POST", path=f"/dids/{places.NUMBER}/order", name="orderTopics",
         summary="Give the topics of a DID their digits anew", roles=BOTH, handler=order,
         body=line_models.OrderEdit, answer=line_models.LineView, right=Right.LINES,
-        problems=REFUSALS,
+        problems=REFUSALS, versioned=show_line,
         description="The first of `order` gets the first of the digits in use; sounds go along.",
     ),
     Operation(

@@ -2,142 +2,130 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
-
-from pydantic import Field
+from typing import Final
 
 from billing import payouts
 from billing.domain.operations import AccountRef
 from billing.domain.payouts import PayoutStatus
-from billing.errors import UnknownAccount
+from billing.errors import NothingPayable, UnknownAccount
 from billing.money import format_amount
 from billing.payouts import Payouts
 from ivr.calls.history import moment
+from ivr.web.admin.payouts import DUE_LOOKED_AT, payouts_of
+from ivr.web.api import payout_models as models
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
-from ivr.web.api.models import Moment, Money, Output, Text
-from ivr.web.api.paging import PageQuery
 from ivr.web.api.places import PAYOUT
-from ivr.web.fields import PAGE_SIZE, Code, Input, TopUpAmount
+from ivr.web.party_accounts import accounts_of_party
+from ivr.web.party_money import read_money
 from ivr.web.problems import Refusal
-from ivr.web.scope import CLIENTS, OPERATORS, NotYours, Right, Role
+from ivr.web.queries.parties import KIND_OF_ROLE
+from ivr.web.queries.payouts import due_parties, find_payout, list_own_payouts, moved_before
+from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, NotYours, Right, Role
 
-LISTED_MAX: Final = 200
-
-
-class PayableQuery(Input):
-    """Whose: a client's own by default, an operator names one."""
-
-    client: Code | None = None
-
-
-class Payable(Output):
-    """What a client has: `pending` is held back for a time, `payable` may be requested."""
-
-    client: str
-    currency: str
-    posted: Money
-    pending: Money
-    requested: Money
-    payable: Money
-    minimum: Money
-
-
-class PayoutsQuery(PageQuery):
-    """Which payouts."""
-
-    status: Literal["requested", "approved", "paid", "rejected"] | None = None
-    limit: Annotated[int, Field(ge=1, le=LISTED_MAX)] = PAGE_SIZE
-
-
-class NewPayout(Input):
-    """A request in whole cents; without an amount for all that is payable."""
-
-    client: Code | None = None
-    amount: TopUpAmount | None = None
-
-
-class Rejection(Input):
-    """Why a payout is rejected; its money goes back to the party."""
-
-    note: Text
-
-
-class Payout(Output):
-    """A payout."""
-
-    id: str
-    party: str
-    account: str
-    amount: Money
-    currency: str
-    status: Literal["requested", "approved", "paid", "rejected"]
-    requested_at: Moment
-    requested_by: str | None
-    decided_by: str | None
-    paid_at: Moment | None
-    note: str | None
-
-
-class PayoutPage(Output):
-    """A page of payouts, oldest first."""
-
-    items: tuple[Payout, ...]
-    next: str | None
+PARTIES: Final = CLIENTS | RESELLERS | REFERRERS
+Named = models.PayableQuery | models.NewPayout
 
 
 async def payable(ask: Ask) -> Answer:
-    """Say what a client has."""
-    assert isinstance(ask.query, PayableQuery)
-    party = _party(ask, ask.query.client)
-    terms = await _use(ask).terms(party.kind, party.code)
-    try:
-        found = await _use(ask).payable(party)
-        sums = (found.posted, found.pending, found.requested, found.payable)
-    except UnknownAccount:
-        sums = (0, 0, 0, 0)  # nothing was earned yet
-    posted, pending, requested, free = map(format_amount, sums)
+    """Say what a party has."""
+    assert isinstance(ask.query, models.PayableQuery)
+    party = await _party(ask, ask.query)
+    async with ask.web.reading() as connection:
+        money = await read_money(connection, party, ask.web.now_us())
     return Answer(
-        model=Payable(
-            client=party.code,
+        model=models.Payable(
+            party=party.kind,
+            account=party.code,
+            client=party.code if party.kind == "client" else None,
             currency=party.currency,
-            posted=posted,
-            pending=pending,
-            requested=requested,
-            payable=free,
-            minimum=format_amount(terms.minimum),
+            posted=format_amount(money.payable.posted),
+            pending=format_amount(money.payable.pending),
+            requested=format_amount(money.payable.requested),
+            payable=format_amount(money.payable.payable),
+            minimum=format_amount(money.terms.minimum),
+            held=money.held is not None,
         )
     )
 
 
 async def list_payouts(ask: Ask) -> Answer:
     """List payouts."""
-    assert isinstance(ask.query, PayoutsQuery)
+    assert isinstance(ask.query, models.PayoutsQuery)
     query = ask.query
-    found = await _use(ask).list_payouts(
-        status=PayoutStatus(query.status) if query.status else None,
-        party=None if ask.who.role is Role.OPERATOR else _party(ask, None),
-        after=query.place(str) or "",
-        limit=query.reach,
-    )
+    async with ask.web.reading() as connection:
+        found = await list_own_payouts(
+            connection,
+            ask.who.scope,
+            status=PayoutStatus(query.status) if query.status else None,
+            kind=query.party,
+            code=query.account,
+            after=query.place(str) or "",
+            limit=query.reach,
+        )
     items, after = query.cut(found, lambda one: one.id)
     return Answer(
-        model=PayoutPage(
-            items=tuple(_payout(ask, one) for one in items),
-            next=after,
+        model=models.PayoutPage(items=tuple(_payout(ask, one) for one in items), next=after)
+    )
+
+
+async def show(ask: Ask) -> Answer:
+    """Show a payout, and what it was taken from."""
+    async with ask.web.reading() as connection:
+        one = await find_payout(connection, ask.who.scope, ask.named("payout"))
+        opening, moved, closing = await moved_before(connection, ask.who.scope, one)
+    return Answer(
+        model=models.PayoutDetail(
+            **_payout(ask, one).model_dump(),
+            opening=format_amount(opening),
+            moved=tuple(
+                models.Movements(
+                    kind=each.kind, count=each.count, amount=format_amount(each.amount)
+                )
+                for each in moved
+            ),
+            closing=format_amount(closing),
+        )
+    )
+
+
+async def list_due(ask: Ask) -> Answer:
+    """List who could be paid now."""
+    async with ask.web.reading() as connection:
+        found = await due_parties(
+            connection, ask.who.scope, now_us=ask.web.now_us(), limit=DUE_LOOKED_AT
+        )
+    return Answer(
+        model=models.Due(
+            items=tuple(
+                models.DueParty(
+                    party=one.party.kind,
+                    account=one.party.code,
+                    currency=one.party.currency,
+                    payable=format_amount(one.payable.payable),
+                    held=one.held,
+                )
+                for one in found
+            )
         )
     )
 
 
 async def ask_for(ask: Ask) -> Answer:
     """Request a payout, once per key."""
-    assert isinstance(ask.body, NewPayout)
-    party = _party(ask, ask.body.client)
-    done = await _use(ask).request(
-        party,
-        key=f"api:{party.code}:{idempotency_key(ask)}",
-        actor=ask.who.login,
-        amount=ask.body.amount,
-    )
+    assert isinstance(ask.body, models.NewPayout)
+    party = await _party(ask, ask.body)
+    kind = "" if party.kind == "client" else f"{party.kind}:"
+    try:
+        done = await _use(ask).request(
+            party,
+            key=f"api:{kind}{party.code}:{idempotency_key(ask)}",
+            actor=ask.who.login,
+            amount=ask.body.amount,
+        )
+    except UnknownAccount:
+        # The party is known; nothing was earned yet.
+        terms = await _use(ask).terms(party.kind, party.code)
+        raise NothingPayable(party=party.code, payable=0, minimum=terms.minimum) from None
     await ask.web.note(ask.who, "request payout", done.id, after=_said(done))
     return Answer(model=_payout(ask, done))
 
@@ -150,7 +138,7 @@ async def approve(ask: Ask) -> Answer:
 
 async def reject(ask: Ask) -> Answer:
     """Give the money back; again changes nothing."""
-    assert isinstance(ask.body, Rejection)
+    assert isinstance(ask.body, models.Rejection)
     done = await _use(ask).reject(ask.named("payout"), actor=ask.who.login, note=ask.body.note)
     return await _decided(ask, "reject payout", done)
 
@@ -166,32 +154,55 @@ async def _decided(ask: Ask, action: str, done: payouts.Payout) -> Answer:
     return Answer(model=_payout(ask, done))
 
 
-def _party(ask: Ask, wanted: str | None) -> AccountRef:
-    """Name the client that is meant: its own, or the one that an operator names."""
-    if wanted is None and ask.who.role is Role.OPERATOR:
-        raise Refusal(
-            "invalid_input",
-            "Correct the fields that are named.",
-            fields={"client": "Please fill this in."},
-        )
-    code = ask.who.scope.client(wanted)
-    client = ask.web.deps.directory().clients.get(code or "")
-    if client is None or wanted not in {None, code}:
+async def _party(ask: Ask, named: Named) -> AccountRef:
+    """Name the account that is meant: the asker's own, or the one that an operator names.
+
+    Raises:
+        NotYours: there is no such party, or it is another's.
+        Refusal: nobody is named, or the currency is not clear.
+
+    """
+    kind, code = _named(ask, named)
+    refs = await accounts_of_party(ask.web, ask.who.scope, kind, code)
+    known = {ref.currency: ref for ref in refs}
+    if named.currency is None and kind == "client":
+        client = ask.web.deps.directory().clients.get(code)
+        return known[client.currency] if client else refs[0]
+    if named.currency is None and len(refs) == 1:
+        return refs[0]
+    if named.currency not in known:
+        raise _wrong("currency", f"Name one of {', '.join(known)}.")
+    return known[named.currency]
+
+
+def _named(ask: Ask, named: Named) -> tuple[str, str]:
+    wanted = ("client", named.client) if named.client else (named.party, named.account)
+    if ask.who.role is Role.OPERATOR:
+        kind, code = wanted
+        if code is None:
+            raise _wrong("client", "Please fill this in.")
+        return kind or "client", code
+    own = (KIND_OF_ROLE[ask.who.role], ask.who.scope.subject or "")
+    if wanted[0] not in {None, own[0]} or wanted[1] not in {None, own[1]}:
         raise NotYours
-    return AccountRef(kind="client", code=client.code, currency=client.currency)
+    return own
+
+
+def _wrong(field: str, text: str) -> Refusal:
+    return Refusal("invalid_input", "Correct the fields that are named.", fields={field: text})
 
 
 def _use(ask: Ask) -> Payouts:
-    return Payouts(engine=ask.web.deps.engine, clock=ask.web.deps.clock)
+    return payouts_of(ask.web)
 
 
 def _said(one: payouts.Payout) -> str:
     return f"{format_amount(one.amount)} {one.party.currency} to {one.party.code}"
 
 
-def _payout(ask: Ask, one: payouts.Payout) -> Payout:
+def _payout(ask: Ask, one: payouts.Payout) -> models.Payout:
     ours = ask.who.role is Role.OPERATOR
-    return Payout(
+    return models.Payout(
         id=one.id,
         party=one.party.kind,
         account=one.party.code,
@@ -211,22 +222,41 @@ OPERATIONS: Final = (
         method="GET",
         path="/payouts/payable",
         name="showPayable",
-        summary="Show what a client has earned, what is held back and what is payable",
-        roles=OPERATORS | CLIENTS,
+        summary="Show what a party has earned, what is held back and what is payable",
+        roles=OPERATORS | PARTIES,
         handler=payable,
-        query=PayableQuery,
-        answer=Payable,
+        query=models.PayableQuery,
+        answer=models.Payable,
         problems=("not_found", "invalid_input"),
+    ),
+    Operation(
+        method="GET",
+        path="/payouts/due",
+        name="listDue",
+        summary="List who could be paid now",
+        roles=OPERATORS,
+        handler=list_due,
+        answer=models.Due,
     ),
     Operation(
         method="GET",
         path="/payouts",
         name="listPayouts",
         summary="List payouts, oldest first",
-        roles=OPERATORS | CLIENTS,
+        roles=OPERATORS | PARTIES,
         handler=list_payouts,
-        query=PayoutsQuery,
-        answer=PayoutPage,
+        query=models.PayoutsQuery,
+        answer=models.PayoutPage,
+        problems=("not_found",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/payouts/{PAYOUT}",
+        name="showPayout",
+        summary="Show a payout, and what it was taken from",
+        roles=OPERATORS | PARTIES,
+        handler=show,
+        answer=models.PayoutDetail,
         problems=("not_found",),
     ),
     Operation(
@@ -234,15 +264,13 @@ OPERATIONS: Final = (
         path="/payouts",
         name="requestPayout",
         summary="Request a payout, once per key",
-        roles=OPERATORS | CLIENTS,
+        roles=OPERATORS | PARTIES,
         right=Right.MONEY,
         handler=ask_for,
-        body=NewPayout,
-        answer=Payout,
+        body=models.NewPayout,
+        answer=models.Payout,
         needs_key=True,
-        problems=(
-            "not_found", "invalid_input", "unknown_account", "nothing_payable", "payouts_held",
-        ),
+        problems=("not_found", "invalid_input", "nothing_payable", "payouts_held"),
     ),
     Operation(
         method="POST",
@@ -252,7 +280,7 @@ OPERATIONS: Final = (
         roles=OPERATORS,
         right=Right.MONEY,
         handler=approve,
-        answer=Payout,
+        answer=models.Payout,
         problems=("unknown_payout", "payout_not_movable", "payouts_held", "invalid_input"),
     ),
     Operation(
@@ -263,8 +291,8 @@ OPERATIONS: Final = (
         roles=OPERATORS,
         right=Right.MONEY,
         handler=reject,
-        body=Rejection,
-        answer=Payout,
+        body=models.Rejection,
+        answer=models.Payout,
         problems=("unknown_payout", "payout_not_movable", "invalid_input"),
     ),
     Operation(
@@ -275,7 +303,7 @@ OPERATIONS: Final = (
         roles=OPERATORS,
         right=Right.MONEY,
         handler=note_paid,
-        answer=Payout,
+        answer=models.Payout,
         problems=("unknown_payout", "payout_not_movable"),
     ),
 )  # fmt: skip

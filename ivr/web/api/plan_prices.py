@@ -99,7 +99,7 @@ OPERATIONS: Final = (
         method="PUT", path=f"/plans/{places.PLAN}", name="putPlan",
         summary="Save a new version of a plan for who subscribes next, or a new plan",
         roles=OPERATORS, handler=put, body=tariff_models.PlanEdit, answer=tariff_models.PlanTerms,
-        statuses=(200, 201), right=Right.LINES, problems=REFUSALS,
+        statuses=(200, 201), right=Right.LINES, problems=REFUSALS, versioned=show,
     ),
     Operation(
         method="POST", path=f"/plans/{places.PLAN}/preview", name="previewPlan",

@@ -209,7 +209,7 @@ OPERATIONS: Final = (
         method="POST", path=f"/queues/{places.QUEUE}/delete", name="deleteQueue",
         summary="Delete a queue that no topic leads to", roles=BOTH, handler=remove_queue,
         body=line_models.Retirement, answer=line_models.QueueGone, right=Right.LINES,
-        problems=REFUSALS,
+        problems=REFUSALS, versioned=show_queue,
     ),
     Operation(
         method="POST", path=f"/queues/{places.QUEUE}/agents/{places.AGENT}/pin",

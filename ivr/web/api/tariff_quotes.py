@@ -161,7 +161,7 @@ OPERATIONS: Final = (
         method="POST", path=f"/tariffs/{places.TARIFF}/drop", name="dropPlannedTariff",
         summary="Forget the planned version of a tariff", roles=BOTH, handler=drop,
         body=line_models.Retirement, answer=line_models.TariffView, right=Right.LINES,
-        problems=REFUSALS,
+        problems=REFUSALS, versioned=show_tariff,
         description="Refused while a line stays with it as `name@number`.",
     ),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from billing.payable import payables
 from billing.payouts import Payout, payout_of
 from billing.storage.payout_tables import payout_holds, payout_terms, payouts
 from billing.storage.tables import accounts, entries, transfers
-from ivr.web.queries.parties import check_party
+from ivr.web.queries.parties import KIND_OF_ROLE, check_party
 from ivr.web.scope import NotYours, Role, Scope
 
 
@@ -60,6 +60,36 @@ async def list_party_payouts(
     )
     if before:
         query = query.where(payouts.c.id < before)
+    return [payout_of(row) for row in await connection.execute(query)]
+
+
+async def list_own_payouts(
+    connection: AsyncConnection,
+    scope: Scope,
+    *,
+    status: str | None = None,
+    kind: str | None = None,
+    code: str | None = None,
+    after: str = "",
+    limit: int,
+) -> list[Payout]:
+    """List payouts, oldest first: for operators of every party, for a party its own.
+
+    Raises:
+        NotYours: a party names another one.
+
+    """
+    if scope.role is not Role.OPERATOR:
+        own = (KIND_OF_ROLE.get(scope.role, ""), scope.subject or "")
+        if kind not in {None, own[0]} or code not in {None, own[1]}:
+            raise NotYours
+        kind, code = own
+    query = select(payouts).where(payouts.c.id > after).order_by(payouts.c.id).limit(limit)
+    for column, wanted in (
+        (payouts.c.status, status), (payouts.c.kind, kind), (payouts.c.code, code),
+    ):  # fmt: skip
+        if wanted is not None:
+            query = query.where(column == wanted)
     return [payout_of(row) for row in await connection.execute(query)]
 
 

@@ -102,7 +102,9 @@ class Foreign:
 
     def only_acmes(self, path: str) -> bool:
         """Whether it is about acme's money, which nobody above or beside it sees."""
-        return self.payout in path or "/parties/client/acme" in path
+        return (
+            self.payout in path or f"/payouts/{NO_CALL}" in path or "/parties/client/acme" in path
+        )
 
     def fill(self, path: str) -> str:
         live = "/hangup" in path or "/live/" in path
