@@ -183,7 +183,7 @@ class Sessions:
         )
         return [
             ListedSession(
-                id=hash_token(row.token_hash)[:ID_LENGTH],
+                id=session_id(row.token_hash),
                 token_hash=row.token_hash,
                 created_us=row.created_us,
                 seen_us=row.seen_us,
@@ -210,6 +210,11 @@ def _valid(now_us: int) -> tuple[ColumnElement[bool], ...]:
         web_sessions.c.created_us > now_us - LIFE_SECONDS * MICROSECONDS,
         web_sessions.c.seen_us > now_us - IDLE_SECONDS * MICROSECONDS,
     )
+
+
+def session_id(token_hash: str) -> str:
+    """Name a session in forms and lists; the name opens nothing."""
+    return hash_token(token_hash)[:ID_LENGTH]
 
 
 def hash_token(token: str) -> str:

@@ -9,14 +9,14 @@ from pydantic import Field
 
 from billing.clock import moment_of
 from ivr.web.api.gate import Answer, Ask, Operation
+from ivr.web.api.logins import MANAGERS
 from ivr.web.api.models import Output
 from ivr.web.api.paging import PageQuery
 from ivr.web.fields import Input, Line
 from ivr.web.keys import end_key, make_key
 from ivr.web.queries.keys import KeyItem, find_key, list_keys
-from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, Right
+from ivr.web.scope import Right
 
-MANAGERS: Final = OPERATORS | CLIENTS | RESELLERS | REFERRERS
 KEY: Final = "{key:[0-9a-f]{16}}"
 DAYS_MAX: Final = 3650
 

@@ -25,6 +25,8 @@ SAMPLES: Final = {
     "subscription": "alice",
     "invoice": "2026-000123",
     "agent": "eve",
+    "login": "eve@example.com",
+    "session": "0123456789abcdef",
     "language": "en",
     "prompt": "welcome",
 }

@@ -46,14 +46,20 @@ class AuditForm(PageInput):
 
     def wanted(self) -> AuditFilter:
         """Return the filter for the query."""
-        day = timedelta(days=1)
-        return AuditFilter(
-            actor=self.who,
-            action=self.what,
-            subject=self.subject,
-            from_us=_midnight(self.first) if self.first else None,
-            until_us=_midnight(self.last + day) if self.last else None,
-        )
+        return audit_filter(self.who, self.what, self.subject, self.first, self.last)
+
+
+def audit_filter(
+    who: str | None, what: str | None, subject: str | None, first: date | None, last: date | None
+) -> AuditFilter:
+    """Make a filter of days in UTC, both included."""
+    return AuditFilter(
+        actor=who,
+        action=what,
+        subject=subject,
+        from_us=_midnight(first) if first else None,
+        until_us=_midnight(last + timedelta(days=1)) if last else None,
+    )
 
 
 def _midnight(day: date) -> int:

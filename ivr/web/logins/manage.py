@@ -25,6 +25,7 @@ from ivr.web.factor.store import switch_off
 from ivr.web.queries.users import UserItem, find_user
 from ivr.web.rights import read_rights, write_rights
 from ivr.web.scope import Right, Role, Who
+from ivr.web.sessions import session_id
 
 OWN_RIGHT: Final = "you cannot take your own right to manage logins"
 
@@ -49,7 +50,7 @@ async def set_rights(
     async with _changing(engine, who, login) as (connection, user):
         if who.role is user.role and not rights - user.rights <= who.rights:
             raise UserChangeRefused(reason="you cannot hand out a right that you do not hold")
-        if user.login == who.login and Right.USERS not in rights:
+        if _himself(user, who) and Right.USERS not in rights:
             raise UserChangeRefused(reason=OWN_RIGHT)
         if Right.USERS not in rights:
             await _keep_one(connection, without=user)
@@ -69,7 +70,7 @@ async def set_disabled(engine: AsyncEngine, who: Who, login: str, *, disabled: b
     """
     async with _changing(engine, who, login) as (connection, user):
         if disabled:
-            if user.login == who.login:
+            if _himself(user, who):
                 raise UserChangeRefused(reason="you cannot disable yourself")
             await _keep_one(connection, without=user)
             await _end_sessions(connection, user)
@@ -90,7 +91,7 @@ async def reset_password(
 
     """
     async with _changing(engine, who, login) as (connection, user):
-        if user.login == who.login:
+        if _himself(user, who):
             raise UserChangeRefused(reason="change your own password under Settings")
         await connection.execute(
             update(users)
@@ -110,7 +111,7 @@ async def reset_factor(engine: AsyncEngine, who: Who, login: str) -> UserItem:
 
     """
     async with _changing(engine, who, login) as (connection, user):
-        if user.login == who.login:
+        if _himself(user, who):
             raise UserChangeRefused(reason="switch your own second factor off under Settings")
         await switch_off(connection, user.id)
         await _end_sessions(connection, user)
@@ -128,6 +129,29 @@ async def end_sessions(engine: AsyncEngine, who: Who, login: str) -> UserItem:
     async with _changing(engine, who, login) as (connection, user):
         await _end_sessions(connection, user, kept=who.session)
         return user
+
+
+async def end_session(engine: AsyncEngine, who: Who, login: str, session: str) -> int:
+    """End one session of a login, named as lists name it; returns how many that were, one or none.
+
+    Raises:
+        NotYours: there is no such login for this visitor.
+        UserChangeRefused: a rule at the top of this module forbids it.
+
+    """
+    async with _changing(engine, who, login) as (connection, user):
+        mine = web_sessions.c.user_id == user.id
+        hashes = await connection.scalars(select(web_sessions.c.token_hash).where(mine))
+        found = [each for each in hashes if session_id(each) == session]
+        await connection.execute(
+            delete(web_sessions).where(mine, web_sessions.c.token_hash.in_(found))
+        )
+        return len(found)
+
+
+def _himself(user: UserItem, who: Who) -> bool:
+    """Tell whether somebody changes his own login; a token is nobody's login, whatever its name."""
+    return bool(who.session) and user.login == who.login
 
 
 @asynccontextmanager

@@ -23,15 +23,14 @@ from ivr.web.forms import read_sent
 from ivr.web.guard import Page, render
 from ivr.web.language import gettext as _
 from ivr.web.lists import first_link, next_link, read_filter
+from ivr.web.logins.make import make_login
 from ivr.web.logins.words import rights_of, show_rights
-from ivr.web.passwords import generate
 from ivr.web.problems import problem_of
 from ivr.web.queries.users import UserFilter, UserItem, find_user, list_users
 from ivr.web.reauth import prove, stale
 from ivr.web.rights import PRESETS
 from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, Right, Role, Who
 from ivr.web.state import web_of
-from ivr.web.users import add_user
 from ivr.web.words import word
 
 LOGIN_PATH: Final = "{login:[a-z0-9][a-z0-9_.@+-]{1,63}}"
@@ -135,19 +134,10 @@ async def add(request: web.Request, who: Who) -> web.StreamResponse:
         return _new(request, who, typed, {"rights": problem})
     if wrong := await prove(request, who, form.own_password):
         return _new(request, who, typed, {"own_password": wrong})
-    running = web_of(request)
-    password = generate()
     login = form.login.lower()
     try:
-        await add_user(
-            running.deps.engine,
-            login,
-            password_hash=await running.passwords.hash(password),
-            role=role,
-            subject=subject,
-            now_us=running.now_us(),
-            rights=rights,
-            must_change=True,
+        password = await make_login(
+            web_of(request), who, login, role=role, subject=subject, rights=rights
         )
     except BillingError as error:
         problem_ = problem_of(error)
@@ -155,8 +145,6 @@ async def add(request: web.Request, who: Who) -> web.StreamResponse:
             raise
         field = "login" if error.code == "user_exists" or "a login is" in str(error) else "subject"
         return _new(request, who, typed, {field: problem_.detail})
-    facts = f"{role.value}, {subject or 'no subject'}, {name}"
-    await running.note(who, "add login", login, after=facts)
     return secret_page(request, who, login, password)
 
 
