@@ -16,6 +16,7 @@ $(VENV)/.runtime: .ci/requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r .ci/requirements.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m compileall -q ivr billing
 	@touch $@
 
 $(VENV)/.dev: .ci/requirements-dev.txt $(VENV)/.runtime
@@ -35,6 +36,7 @@ demo: setup ## start everything, place one demo call, print it as JSON, stop
 
 test: setup-dev ## all tests: unit, property, contract, integration, end-to-end, browser
 	@.ci/system-packages
+	@$(BIN)/python -m compileall -q ivr billing tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 check: setup-dev ## format, lint, types, architecture, dependency audit

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from ivr.sandbox.configure import free_port
 
 # After an immediate stop the server first syncs every file of every test.
 STARTED_WITHIN_SECONDS = 100
@@ -65,7 +66,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         nobody = pwd.getpwnam(_user())
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     data = folder / "data"
-    server = PostgresServer(bin=binaries, data=data, port=_free_port())
+    server = PostgresServer(bin=binaries, data=data, port=free_port())
     try:
         _run([binaries / "initdb", "-D", data, "-U", "talkmeter", "-A", "trust", "-N"])
         server.start()
@@ -74,12 +75,6 @@ def running_postgres() -> Iterator[PostgresServer]:
         if (data / "postmaster.pid").exists():
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _user() -> str:

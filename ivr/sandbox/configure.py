@@ -6,8 +6,11 @@ fresh secrets. The same split is used by docker-compose.yml and by a real instal
 
 from __future__ import annotations
 
+import errno
+import random
 import shutil
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +24,9 @@ LANGUAGE: Final = "en"
 LANGUAGE_LETTERS: Final = 2
 MUSIC: Final = PROMPTS / "music"
 AMI_USERNAME: Final = "talkmeter"
+# Below the ports that systems give to the near end of a connection (Linux: from 32768 on).
+OWN_PORTS: Final = range(10_240, 20_000)
+PORTS_TRIED: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +78,21 @@ class Home:
         return self.root / "ami.secret"
 
 
-def free_port() -> int:
-    """Find a TCP port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """Find a port of loopback that nobody has.
+
+    The system gives none of these to a connection that somebody begins: it stays free while its
+    service is away for a moment.
+
+    Raises:
+        OSError: all that were tried are taken.
+
+    """
+    for port in random.SystemRandom().sample(OWN_PORTS, PORTS_TRIED):
+        with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(errno.EADDRINUSE, "no port is free")
 
 
 def write(home: Home, ports: Ports, binary: AsteriskBinary, *, prompts: Path = PROMPTS) -> None:

@@ -415,8 +415,8 @@ async def line_under_test(
         | ({"TALKMETER_AMI_PORT": str(ami_port)} if ami_port else {})
         | ({"TALKMETER_LISTEN_PHONES": listen_phones} if listen_phones else {}),
     )
-    await line.start()
     try:
+        await line.start()
         yield line
     finally:
         await line.stop()

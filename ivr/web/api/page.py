@@ -71,7 +71,7 @@ class Shown:
 
 
 class ApiPage:
-    """Answers the page; what it shows is written once, at the start."""
+    """Answers the page; what it shows is made ready once."""
 
     def __init__(self, document: Json) -> None:
         schemas = document["components"]["schemas"]
