@@ -37,6 +37,7 @@ from ivr.sandbox.configure import free_port
 from ivr.sandbox.phone import Phone
 from ivr.sandbox.prompts import texts
 from ivr.settings import Settings
+from tests.migrated import sqlite_url
 
 PROMPTS = Path(__file__).parent.parent.parent / "asterisk-conf" / "prompts"
 PROMPT_BYTES = 400  # 50 ms
@@ -425,7 +426,7 @@ async def line_under_test(
 def _settings(folder: Path, asterisk: PrivateAsterisk, database_url: str) -> Settings:
     return Settings(
         state_dir=folder,
-        database_url=database_url,
+        database_url=database_url or sqlite_url(folder),
         asterisk="external",
         sip_port=asterisk.wanted.sip,
         agi_port=asterisk.wanted.agi_port,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.integration.test_command_line import DEMO, talkmeter
+from tests.integration.test_command_line import talkmeter
+from tests.migrated import DEMO, demo_state
 
 SPLIT = "    split: {provider: 30%, client: 70%}\n"
 MORE = (
@@ -15,8 +16,7 @@ MORE = (
 
 
 def test_a_changed_agreement_is_shown_beside_the_one_before(tmp_path: Path) -> None:
-    talkmeter(tmp_path, "db", "upgrade")
-    talkmeter(tmp_path, "catalog", "apply", str(DEMO))
+    demo_state(tmp_path)
     text = DEMO.read_text(encoding="utf-8")
     changed = tmp_path / "changed.yaml"
     changed.write_text(text.replace(SPLIT, SPLIT + MORE), encoding="utf-8")

@@ -16,9 +16,7 @@ import pytest
 from billing.reports import Span
 from ivr.cli.sheet import show
 from ivr.sandbox.configure import free_port
-
-ROOT = Path(__file__).parent.parent.parent
-DEMO = ROOT / "ivr" / "sandbox" / "demo-catalog.yaml"
+from tests.migrated import ROOT, demo_state
 
 
 def talkmeter(
@@ -39,9 +37,7 @@ def talkmeter(
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """A state folder with a database and the demo catalog."""
-    assert talkmeter(tmp_path, "db", "upgrade").returncode == 0
-    assert talkmeter(tmp_path, "catalog", "apply", str(DEMO)).returncode == 0
-    return tmp_path
+    return demo_state(tmp_path)
 
 
 def test_the_price_of_the_seed_tariff_is_quoted_line_by_line(state: Path) -> None:

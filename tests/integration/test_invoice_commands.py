@@ -14,7 +14,8 @@ from billing.domain.operations import AccountRef, Post, PostedEntry
 from billing.ids import new_id
 from billing.storage.engine import create
 from billing.storage.writer import GroupWriter
-from tests.integration.test_command_line import DEMO, talkmeter
+from tests.integration.test_command_line import talkmeter
+from tests.migrated import DEMO, demo_state
 
 THEN = datetime.now(tz=UTC).replace(day=1, hour=12) - timedelta(days=3)
 MONTH = f"{THEN:%Y-%m}"  # the last one that is over
@@ -51,8 +52,7 @@ def ref(kind: str, code: str) -> AccountRef:
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    assert talkmeter(tmp_path, "db", "upgrade").returncode == 0
-    assert talkmeter(tmp_path, "catalog", "apply", str(DEMO)).returncode == 0
+    demo_state(tmp_path)
     charge(tmp_path, 20_000_000)
     return tmp_path
 

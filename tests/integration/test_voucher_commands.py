@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_command_line import DEMO, talkmeter
+from tests.integration.test_command_line import talkmeter
+from tests.migrated import demo_state
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    assert talkmeter(tmp_path, "db", "upgrade").returncode == 0
-    assert talkmeter(tmp_path, "catalog", "apply", str(DEMO)).returncode == 0
-    return tmp_path
+    return demo_state(tmp_path)
 
 
 def test_codes_are_written_once_redeemed_once_and_called_back(state: Path) -> None:
