@@ -95,7 +95,7 @@ async def pay(request: web.Request, who: Who) -> web.StreamResponse:
             key=f"web:{form.key}",
             saves_card=form.save_card is not None,
             title=f"{running.deps.issuer.title}: {account.number}",
-            back=f"{_base(request, cards)}/account/topup/",
+            back=f"{base_of(request, cards)}/account/topup/",
         )
     except InvalidInput as error:
         return await top_up_page(
@@ -119,7 +119,8 @@ def wrong_amount(cards: CardDesk, amount: Micros, currency: str) -> str:
     return ""
 
 
-def _base(request: web.Request, cards: CardDesk) -> str:
+def base_of(request: web.Request, cards: CardDesk) -> str:
+    """Return where our pages are, as browsers see it."""
     return cards.public_url or f"{'https' if is_secure(request) else 'http'}://{request.host}"
 
 

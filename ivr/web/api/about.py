@@ -48,6 +48,7 @@ TAGS: Final = {
     "reports": "Sums over calls, callers and plans.",
     "vouchers": "Prepaid money as codes.",
     "invoices": "What postpaid accounts are asked for.",
+    "payments": "Top-ups by card: the card is typed at the processor alone.",
     "payouts": "What clients, resellers and referrers are paid.",
     "payout-files": "Approved payouts in files for the bank.",
     "parties": "Whoever has a part of what is sold: money, terms, holds, statements.",

@@ -19,10 +19,11 @@ from ivr.web.api.places import ACCOUNT
 from ivr.web.api.usage import subscription_view
 from ivr.web.problems import Refusal
 from ivr.web.queries.accounts import find_account, phones_of
-from ivr.web.scope import OPERATORS, NotYours, Right
+from ivr.web.scope import CALLERS, OPERATORS, NotYours, Right
 
 
-async def _code(ask: Ask) -> str:
+async def code_of(ask: Ask) -> str:
+    """Return the account of the path, when the asker may see it."""
     async with ask.web.reading() as connection:
         return (await find_account(connection, ask.who.scope, ask.named("account"))).code
 
@@ -78,13 +79,13 @@ async def set_limit(ask: Ask) -> Answer:
 
 async def show_access(ask: Ask) -> Answer:
     """Show how the caller of an account gets in."""
-    return await _access(ask, await _code(ask))
+    return await access(ask, await code_of(ask))
 
 
 async def change_phone(ask: Ask) -> Answer:
     """Add a phone to an account, or remove one of its own."""
     assert isinstance(ask.body, models.PhoneChange)
-    deps, number, code = ask.web.deps, ask.body.number, await _code(ask)
+    deps, number, code = ask.web.deps, ask.body.number, await code_of(ask)
     if ask.body.change == "remove":
         if not await remove_phone(deps.engine, code, number):
             raise NotYours
@@ -92,13 +93,13 @@ async def change_phone(ask: Ask) -> Answer:
     else:
         await set_phones_and_pin(deps.engine, code, numbers=[number], pin=None, key=deps.pin_key)
         await ask.web.note(ask.who, "add phone", code, after=number)
-    return await _access(ask, code)
+    return await access(ask, code)
 
 
 async def set_pin(ask: Ask) -> Answer:
     """Set the PIN of an account, or draw one."""
     assert isinstance(ask.body, models.NewPin)
-    deps, code = ask.web.deps, await _code(ask)
+    deps, code = ask.web.deps, await code_of(ask)
     given = ask.body.pin.get_secret_value() if ask.body.pin else None
     pin = given or draw_pin()
     await set_phones_and_pin(deps.engine, code, numbers=(), pin=pin, key=deps.pin_key)
@@ -111,16 +112,16 @@ async def set_pin(ask: Ask) -> Answer:
 
 async def unlock(ask: Ask) -> Answer:
     """Let the caller try the PIN again now."""
-    code = await _code(ask)
+    code = await code_of(ask)
     await lift_lockout(ask.web.deps.engine, code)
     await ask.web.note(ask.who, "lift lockout", code)
-    return await _access(ask, code)
+    return await access(ask, code)
 
 
 async def change_plan(ask: Ask) -> Answer:
     """Begin, change or end the subscription of an account."""
     assert isinstance(ask.body, models.PlanChange)
-    deps, body, code = ask.web.deps, ask.body, await _code(ask)
+    deps, body, code = ask.web.deps, ask.body, await code_of(ask)
     if body.what in {"subscribe", "change"} and body.plan is None:
         raise Refusal(
             "invalid_input",
@@ -140,7 +141,8 @@ async def change_plan(ask: Ask) -> Answer:
     return Answer(model=subscription_view(*await use.show(done.id)))
 
 
-async def _access(ask: Ask, code: str) -> Answer:
+async def access(ask: Ask, code: str) -> Answer:
+    """Answer how a caller gets in."""
     async with ask.web.reading() as connection:
         found = await read_access(connection, code, ask.web.now_us())
         known = await phones_of(connection, code)
@@ -205,7 +207,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         path=f"/accounts/{ACCOUNT}/access",
         name="showAccess",
         summary="Show phones, PIN and lockout of an account",
-        roles=OPERATORS,
+        roles=OPERATORS | CALLERS,
         handler=show_access,
         answer=models.Access,
         problems=("not_found",),

@@ -89,6 +89,8 @@ class Foreign:
     deliveries: dict[str, str]
     payout: str
     file: str
+    # A top-up of alice.
+    transfer: str
 
     @property
     def fields(self) -> dict[str, str]:
@@ -124,6 +126,7 @@ class Foreign:
         path = re.sub(r"\{invoice:[^}]*\}\}?", INVOICE, path)
         path = path.replace(f"{CLIENT}/{AGENT}", "acme/eve")
         path = re.sub(r"\{agent:[^}]*\}", "anna", path)
+        path = re.sub(r"\{transfer:[^}]*\}\}?", self.transfer, path)
         path = re.sub(r"\{kind:[^}]*\}", "message", path)
         path = re.sub(r"\{client:.*\}", "acme/en/secret", path)
         path = re.sub(r"\{payout_id:[^}]*\}\}?", self.payout, path)
@@ -165,6 +168,7 @@ async def fill_site(site: Site) -> Foreign:
     vouchers = Vouchers(engine=site.desk.engine, clock=site.desk.clock, secret=b"v" * 32)
     made = await vouchers.generate(amount=1, currency="USD", count=1, actor="olga")
     payout, file = await _paid_out(site)
+    paid_in = await site.desk.wallet.top_up("alice", 1_000_000, key="walk", actor="olga")
     return Foreign(
         call_id=call_id,
         live_id=live_id,
@@ -176,6 +180,7 @@ async def fill_site(site: Site) -> Foreign:
         **await _webhooks(site),
         payout=payout,
         file=file,
+        transfer=paid_in.transfer_id,
     )
 
 
