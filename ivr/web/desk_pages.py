@@ -11,6 +11,7 @@ from typing import Final, Literal
 from aiohttp import web
 
 from ivr.directory.agents import set_agent
+from ivr.web.actions import LISTEN_ACTIONS
 from ivr.web.call_pages import CALL_PATH
 from ivr.web.fields import Code, PageInput
 from ivr.web.forms import attempt, read_sent
@@ -132,7 +133,7 @@ async def listen(request: web.Request, who: Who) -> web.StreamResponse:
         raise Refusal("not_found", "The sound file is not here any more.")
     if "Range" not in request.headers or request.headers["Range"].startswith("bytes=0-"):
         # A player asks for one piece after the other; the first says that somebody listens.
-        await running.note(who, f"listen to {kind}", call_id)
+        await running.note(who, LISTEN_ACTIONS[kind], call_id)
         async with running.deps.engine.begin() as connection:
             await mark_heard(connection, sound, running.now_us())
     return web.FileResponse(

@@ -154,12 +154,12 @@ def catalog(language: str) -> NullTranslations:
 
 
 @cache
-def known(language: str, context: str) -> tuple[tuple[str, str], ...]:
-    """All translated sentences of one context."""
+def known(language: str, context: str | None) -> tuple[tuple[str, str], ...]:
+    """All translated sentences of one context; those without a plural."""
     return tuple(
         (str(message.id), str(message.string))
         for message in _read(language)
-        if message.context == context and message.string
+        if message.context == context and message.string and isinstance(message.id, str)
     )
 
 

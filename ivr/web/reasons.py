@@ -41,6 +41,15 @@ def reason_of(text: str) -> str:
     return _inside(text)
 
 
+def english_of(said: str) -> tuple[str, ...]:
+    """Find the English of all sentences in which a visitor reads these words; none in English."""
+    language, words = viewer().language, said.casefold()
+    if language == ENGLISH:
+        return ()
+    sentences = (*known(language, REASON), *known(language, None))
+    return tuple(english for english, own in sentences if words in own.casefold())
+
+
 def _inside(text: str) -> str:
     """Say the reason that somebody has made a whole sentence of already."""
     reason = f"{text[:1].lower()}{text[1:-1]}"

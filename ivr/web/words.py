@@ -285,6 +285,7 @@ FILTERS: Final = {
     "percent": percent,
     "word": word,
     "said": reason_of,
+    "first_upper": lambda text: f"{text[:1].upper()}{text[1:]}",
     "plain_amount": typed_amount,
     "state": lambda text: _named(STATES, text),
     "kind": movement,

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from billing.errors import InsufficientFunds
 from billing.subscriptions import Subscriptions
+from ivr.web.actions import PLAN_ACTIONS
 from ivr.web.admin.account_page import ACCOUNT_PATH, account_page
 from ivr.web.fields import Line, PageInput
 from ivr.web.forms import FormKey, attempt, read_sent
@@ -88,7 +89,7 @@ async def change(request: web.Request, who: Who) -> web.StreamResponse:
     if done is None:
         return await account_page(request, who, typed=sent.typed, errors={"plan": refused})
     facts = f"{done.plan.name}@{done.version}, {done.state}"
-    await web_of(request).note(who, f"plan: {form.what.replace('_', ' ')}", code, after=facts)
+    await web_of(request).note(who, PLAN_ACTIONS[form.what], code, after=facts)
     raise web.HTTPSeeOther(f"/admin/accounts/{code}?done=plan#plan")
 
 

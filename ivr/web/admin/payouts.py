@@ -13,6 +13,7 @@ from billing.domain.payouts import PARTIES
 from billing.money import format_amount
 from billing.payout_batches import PayoutBatches
 from billing.payouts import Payouts
+from ivr.web.actions import PAYOUT_ACTIONS
 from ivr.web.fields import (
     PAGE_SIZE,
     Code,
@@ -154,7 +155,7 @@ async def decide(request: web.Request, who: Who) -> web.StreamResponse:
         return await _page(request, who, typed={}, errors={"payout": refused})
     facts = f"{format_amount(done.amount)} {done.party.currency} to {done.party.code}"
     note = f", {done.note}" if form.move == "reject" else ""
-    await web_of(request).note(who, f"{form.move} payout", done.id, after=facts + note)
+    await web_of(request).note(who, PAYOUT_ACTIONS[form.move], done.id, after=facts + note)
     raise web.HTTPSeeOther(PATH)
 
 

@@ -9,6 +9,7 @@ from billing.subscriptions import Subscriptions
 from ivr.calls.history import moment
 from ivr.directory.callers import remove_phone, set_phones_and_pin
 from ivr.directory.care import draw_pin, lift_lockout, read_access
+from ivr.web.actions import PLAN_ACTIONS
 from ivr.web.admin.account import note_movement
 from ivr.web.api import account_models as models
 from ivr.web.api import models as shared
@@ -137,7 +138,7 @@ async def change_plan(ask: Ask) -> Answer:
         case _:
             done = await use.cancel(code, at_once=body.what == "end_now")
     facts = f"{done.plan.name}@{done.version}, {done.state}"
-    await ask.web.note(ask.who, f"plan: {body.what.replace('_', ' ')}", code, after=facts)
+    await ask.web.note(ask.who, PLAN_ACTIONS[body.what], code, after=facts)
     return Answer(model=subscription_view(*await use.show(done.id)))
 
 

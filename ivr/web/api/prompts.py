@@ -61,9 +61,9 @@ async def keep(ask: Ask) -> Answer:
         changed_us=ask.web.now_us(),
     )
     await save_prompt(deps.engine, prompt, sound, clock=deps.clock)
-    said = body.text or f"a file of {len(body.sound or b'')} bytes"
+    content = body.text or f"a file of {len(body.sound or b'')} bytes"
     await ask.web.note(
-        ask.who, "keep prompt", f"{client}/{body.name}", after=f"{body.language}: {said}"
+        ask.who, "keep prompt", f"{client}/{body.name}", after=f"{body.language}: {content}"
     )
     return Answer(model=_prompt(prompt))
 

@@ -60,7 +60,9 @@ SAID: Final = {
     "Problem": ("detail",),
     "Refusal": ("fields",),
 }
-PACKAGES: Final = ("billing", "ivr.directory", "ivr.web")
+# What goes into rows of the database in English, and is said where it is shown.
+KEPT: Final = ("reason", "memo")
+PACKAGES: Final = ("billing", "ivr.bulk", "ivr.directory", "ivr.web")
 
 
 def read_sources() -> Catalog:
@@ -175,18 +177,30 @@ def _errors() -> list[type[BillingError]]:
 
 
 def _reasons(tree: ast.AST) -> Iterator[str]:
-    """Yield what is said later, at the edge: reasons of errors, and the texts of tables."""
+    """Yield what is said later, at the edge: reasons, memos, audited actions, texts of tables."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or _logs(node):
-            continue
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        said = [each.value for each in node.keywords if each.arg in SAID.get(name, ("reason",))]
-        said += node.args[:1] if name == "ValueError" else ()
-        said += node.args[1:2] if name == "Refusal" else ()
-        for value in said:
+        for value in _said_later(node):
             for part in _parts(value):
                 if text := _template(part):
                     yield text
+
+
+def _said_later(node: ast.AST) -> Iterator[ast.expr]:
+    match node:
+        case ast.Assign(targets=[ast.Name(id="said" | "action")], value=value):
+            yield value
+        case ast.Call(
+            func=ast.Attribute(attr="note"),
+            args=[ast.Name(id="who") | ast.Attribute(attr="who"), action, *_],
+        ):
+            yield action
+        case ast.Call(func=ast.Name(id="refused"), args=[_, _, _, reason]):
+            yield reason
+        case ast.Call() if not _logs(node):
+            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            yield from (each.value for each in node.keywords if each.arg in SAID.get(name, KEPT))
+            yield from node.args[:1] if name == "ValueError" else ()
+            yield from node.args[1:2] if name == "Refusal" else ()
 
 
 def _parts(value: ast.expr) -> Iterator[ast.expr]:
@@ -197,6 +211,9 @@ def _parts(value: ast.expr) -> Iterator[ast.expr]:
                 yield from _parts(part)
         case ast.Starred(value=ast.IfExp(body=ast.Tuple(elts=parts))):
             yield from parts
+        case ast.BoolOp(values=parts):
+            for part in parts:
+                yield from _parts(part)
         case ast.IfExp(body=one, orelse=other):
             yield from _parts(one)
             yield from _parts(other)
@@ -226,6 +243,6 @@ def _template(value: ast.expr) -> str:
                 else:
                     number += 1
                     text += f"{{{number}}}"
-            return text if " " in text else ""
+            return text if " " in text and re.search(r"[A-Za-z]{2}", text) else ""
         case _:
             return ""

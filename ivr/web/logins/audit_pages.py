@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from aiohttp import web
@@ -24,9 +25,11 @@ from ivr.web.fields import (
     write_cursor,
 )
 from ivr.web.guard import Page, read_query, render
+from ivr.web.language import viewer
 from ivr.web.lists import first_link, next_link, read_filter
 from ivr.web.problems import Refusal, messages
 from ivr.web.queries.audit import AuditFilter, AuditItem, list_audit
+from ivr.web.reasons import english_of
 from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, Right, Role, Who
 from ivr.web.state import web_of
 
@@ -46,24 +49,33 @@ class AuditForm(PageInput):
 
     def wanted(self) -> AuditFilter:
         """Return the filter for the query."""
-        return audit_filter(self.who, self.what, self.subject, self.first, self.last)
+        found = audit_filter(
+            self.who, self.what, self.subject, self.first, self.last, zone=viewer().zone
+        )
+        return replace(found, actions=english_of(self.what)) if self.what else found
 
 
 def audit_filter(
-    who: str | None, what: str | None, subject: str | None, first: date | None, last: date | None
+    who: str | None,
+    what: str | None,
+    subject: str | None,
+    first: date | None,
+    last: date | None,
+    *,
+    zone: tzinfo = UTC,
 ) -> AuditFilter:
-    """Make a filter of days in UTC, both included."""
+    """Make a filter of the days of a time zone, both included."""
     return AuditFilter(
         actor=who,
         action=what,
         subject=subject,
-        from_us=_midnight(first) if first else None,
-        until_us=_midnight(last + timedelta(days=1)) if last else None,
+        from_us=_midnight(first, zone) if first else None,
+        until_us=_midnight(last + timedelta(days=1), zone) if last else None,
     )
 
 
-def _midnight(day: date) -> int:
-    return microseconds_of(datetime.combine(day, time(), tzinfo=UTC))
+def _midnight(day: date, zone: tzinfo) -> int:
+    return microseconds_of(datetime.combine(day, time(), tzinfo=zone))
 
 
 async def show(request: web.Request, who: Who) -> web.Response:

@@ -18,6 +18,8 @@ class AuditFilter:
 
     actor: str | None = None
     action: str | None = None
+    # Whole actions that are found beside those that contain `action`.
+    actions: tuple[str, ...] = ()
     subject: str | None = None
     from_us: int | None = None
     until_us: int | None = None
@@ -72,7 +74,8 @@ def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
     if wanted.actor is not None:
         conditions.append(audit_log.c.actor == wanted.actor)
     if wanted.action is not None:
-        conditions.append(audit_log.c.action.contains(wanted.action.lower(), autoescape=True))
+        told = audit_log.c.action.contains(wanted.action.lower(), autoescape=True)
+        conditions.append(told | audit_log.c.action.in_(wanted.actions))
     if wanted.subject is not None:
         conditions.append(audit_log.c.subject.startswith(wanted.subject, autoescape=True))
     if wanted.from_us is not None:

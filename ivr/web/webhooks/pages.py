@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import Field
 
 from billing.money import format_amount
+from ivr.web.actions import WEBHOOK_ACTIONS
 from ivr.web.fields import (
     PAGE_SIZE,
     OptionalCode,
@@ -256,7 +257,7 @@ async def act(request: web.Request, who: Who) -> web.StreamResponse:
         case _:
             on = action == "enable"
             await endpoints.set_enabled(engine, endpoint.id, enabled=on)
-    await running.note(who, f"{action} webhook", endpoint.id, before=endpoint.url)
+    await running.note(who, WEBHOOK_ACTIONS[action], endpoint.id, before=endpoint.url)
     if rotated:
         return await _page(request, who, endpoint, secret=rotated)
     raise web.HTTPSeeOther(back)

@@ -56,8 +56,11 @@ async def test_an_operator_finds_a_change_and_pages_through_all(site: Site):
         second = await (await client.get(follow)).text()
         one = text_of(await (await client.get("/admin/audit?subject=account-7")).text())
         none = text_of(await (await client.get("/admin/audit?who=nobody")).text())
+        await client.get("/language/de")
+        german = await (await client.get("/admin/audit?what=aufgeladen")).text()
 
     assert (first.count("<del>"), second.count("<del>")) == (50, 10)
+    assert german.count('data-label="Aktion">Aufgeladen<') == 50
     assert "Before: 1.00 USD" in one
     assert "account-8" not in one
     assert "No change matches" in none
