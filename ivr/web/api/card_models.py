@@ -32,7 +32,10 @@ class CardPaymentsQuery(PageQuery):
 
 
 class CardPaymentView(Output):
-    """A card payment. `url` is the processor's page, while it is open; `owed` is for operators."""
+    """A card payment. `url` is the processor's page, while it is open; for its caller alone.
+
+    `owed` is what went back to the card and could not be taken from the balance.
+    """
 
     id: str
     account: str
@@ -44,7 +47,7 @@ class CardPaymentView(Output):
     saves_card: bool
     transfer_id: str | None
     went_back: Money
-    owed: Money | None
+    owed: Money
     disputed: bool
     reason: str | None
     created_at: Moment

@@ -176,6 +176,8 @@ async def _kept(cards: CardDesk, code: str) -> models.KeptCard:
 
 def _view(ask: Ask, row: CardRow) -> models.CardPaymentView:
     one = row.payment
+    # What was decided about a payment by hand is the provider's to know.
+    told = ask.who.role is Role.OPERATOR or one.state in {"failed", "expired"}
     return models.CardPaymentView(
         id=one.id,
         account=one.account,
@@ -187,9 +189,9 @@ def _view(ask: Ask, row: CardRow) -> models.CardPaymentView:
         saves_card=one.saves_card,
         transfer_id=one.transfer_id,
         went_back=format_amount(row.claimed),
-        owed=format_amount(row.owed) if ask.who.role is Role.OPERATOR else None,
+        owed=format_amount(row.owed),
         disputed=row.disputed,
-        reason=one.reason,
+        reason=one.reason if told else None,
         created_at=moment(one.created_us) or "",
         ended_at=moment(one.ended_us),
     )

@@ -197,7 +197,7 @@ async def _view(ask: Ask) -> models.PartyView:
 
 def _hold(ask: Ask, held: Held) -> models.PartyHold:
     return models.PartyHold(
-        reason=held.reason,
+        reason=held.reason if ask.who.role is Role.OPERATOR else None,
         since=moment(held.held_us) or "",
         by=held.held_by if ask.who.role is Role.OPERATOR else None,
     )

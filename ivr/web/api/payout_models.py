@@ -221,9 +221,9 @@ class PartyMoney(Output):
 
 
 class PartyHold(Output):
-    """Why nothing is paid to a party; `by` is for operators."""
+    """Since when nothing is paid to a party; why, and who said so, is for operators."""
 
-    reason: str
+    reason: str | None
     since: Moment
     by: str | None
 

@@ -103,7 +103,7 @@ async def buy(ask: Ask) -> Answer:
     left = await _subscriptions(ask).buy(
         found.account,
         body.meter,
-        key=f"api:{idempotency_key(ask)}",
+        key=f"api:{found.account}:{idempotency_key(ask)}",
         bundle=body.bundle,
         units=(body.units or 0) * scales.get(body.meter, 1),
     )

@@ -37,6 +37,7 @@ from ivr.web.api import (
     reports,
     tariff_quotes,
     usage,
+    voucher_lists,
     vouchers,
     webhooks,
 )
@@ -72,6 +73,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *desk.OPERATIONS,
     *webhooks.OPERATIONS,
     *vouchers.OPERATIONS,
+    *voucher_lists.OPERATIONS,
     *me.OPERATIONS,
     # Whoever ends a plan cannot use it afterwards.
     *plans.OPERATIONS,

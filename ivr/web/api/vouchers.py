@@ -80,7 +80,8 @@ class RedeemedVoucher(Output):
     replayed: bool
 
 
-def _vouchers(ask: Ask) -> Vouchers:
+def vouchers_of(ask: Ask) -> Vouchers:
+    """Return the use-cases of vouchers."""
     deps = ask.web.deps
     return Vouchers(engine=deps.engine, clock=deps.clock, secret=deps.voucher_key)
 
@@ -99,7 +100,7 @@ async def batches(ask: Ask) -> Answer:
     items, after = ask.query.cut(found, lambda one: one.id)
     return Answer(
         model=VoucherBatches(
-            items=tuple(_batch(one) for one in items),
+            items=tuple(batch_view(one) for one in items),
             next=after,
         )
     )
@@ -109,7 +110,7 @@ async def generate(ask: Ask) -> Answer:
     """Make a batch, once per key."""
     assert isinstance(ask.body, NewVouchers)
     body = ask.body
-    made = await _vouchers(ask).generate(
+    made = await vouchers_of(ask).generate(
         amount=body.amount,
         currency=body.currency,
         count=body.count,
@@ -120,27 +121,29 @@ async def generate(ask: Ask) -> Answer:
     if not made.replayed:
         facts = f"{body.count} of {format_amount(body.amount)} {body.currency}"
         await ask.web.note(ask.who, "generate vouchers", made.batch.id, after=facts)
-    model = VoucherCodes(batch=_batch(made.batch), codes=made.codes, replayed=made.replayed)
+    model = VoucherCodes(batch=batch_view(made.batch), codes=made.codes, replayed=made.replayed)
     return Answer(model=model, status=200 if made.replayed else 201)
 
 
 async def disable(ask: Ask) -> Answer:
     """Call back what is left of a batch; one that is called back already stays so."""
     batch = ask.named("batch")
-    await _vouchers(ask).disable_batch(batch)
+    await vouchers_of(ask).disable_batch(batch)
     await ask.web.note(ask.who, "disable vouchers", batch)
     async with ask.web.reading() as connection:
         found = await find_batch(connection, ask.who.scope, batch, now_us=ask.web.now_us())
-    return Answer(model=_batch(found))
+    return Answer(model=batch_view(found))
 
 
 async def redeem(ask: Ask) -> Answer:
     """Turn a voucher into money; wrong codes count together with those keyed in by phone."""
     assert isinstance(ask.body, Code)
-    text, key, login = ask.body.code, f"api:{idempotency_key(ask)}", ask.who.login
+    text, login = ask.body.code, ask.who.login
     async with ask.web.reading() as connection:
         account = (await find_account(connection, ask.who.scope, ask.named("account"))).code
-    vouchers = _vouchers(ask)
+    # Keys are one's own: nobody can use up those of others.
+    key = f"api:{account}:{idempotency_key(ask)}"
+    vouchers = vouchers_of(ask)
     done = await ask.web.pins.redeem(
         account, lambda: vouchers.redeem(account, text, key=key, actor=login)
     )
@@ -158,7 +161,8 @@ async def redeem(ask: Ask) -> Answer:
     return Answer(model=model, status=200 if done.replayed else 201)
 
 
-def _batch(one: Batch) -> VoucherBatch:
+def batch_view(one: Batch) -> VoucherBatch:
+    """Write a batch as the API tells it."""
     return VoucherBatch(
         batch=one.id,
         amount=format_amount(one.amount),

@@ -108,8 +108,9 @@ async def test_a_hold_stops_requests_and_approvals_until_it_is_released(
     assert (held["held"]["reason"], held["held"]["by"]) == ("Odd traffic", "operator None")
     assert same["held"] == held["held"]
     assert (refused, why["code"], stopped, done) == (409, "payouts_held", 409, 200)
-    # Who holds it is the provider's business.
-    assert (own["held"]["reason"], own["held"]["by"]) == ("Odd traffic", None)
+    # Why, and who says so, is the provider's business.
+    assert own["held"]["since"]
+    assert (own["held"]["reason"], own["held"]["by"]) == (None, None)
     assert free["held"] is None
 
 

@@ -68,3 +68,45 @@ async def test_nobody_redeems_for_others_and_only_operators_make_money(
         print_own = await _post(client, "/vouchers", TEN, key="k2", token=bob)
 
     assert (foreign[0], print_own[0]) == (404, 403)
+
+
+async def test_single_vouchers_are_listed_and_called_back_by_number_or_code(
+    site: Site, server: TestServer
+):
+    bearer = {"Authorization": f"Bearer {CLI_TOKEN}"}
+    async with browser(server) as client:
+        _, made = await _post(client, "/vouchers", TEN | {"count": 3}, key="k1")
+        place = f"/vouchers/{made['batch']['batch']}"
+        _, used = await _post(
+            client, "/accounts/alice/vouchers", {"code": made["codes"][0]}, key="r"
+        )
+        off = await _post(client, f"{place}/vouchers/2/disable", None)
+        late = await _post(client, f"{place}/vouchers/1/disable", None)
+        absent = await _post(client, f"{place}/vouchers/9/disable", None)
+        lost = await _post(client, "/vouchers/disable", {"code": made["codes"][2]})
+        listed = await client.get(f"{BASE}{place}/vouchers?limit=2", headers=bearer)
+        page = await listed.json()
+        rest = await client.get(f"{BASE}{place}/vouchers?after={page['next']}", headers=bearer)
+        page["items"] += (await rest.json())["items"]
+        batch = await (await client.get(BASE + place, headers=bearer)).json()
+
+    assert (off[0], late[0], absent[0], lost[0]) == (200, 409, 404, 200)
+    assert [(one["serial"], one["state"], one["account"]) for one in page["items"]] == [
+        (1, "used", "alice"), (2, "disabled", None), (3, "disabled", None),
+    ]  # fmt: skip
+    assert page["items"][0]["transfer_id"] == used["transfer_id"]
+    assert (batch["used"], batch["disabled"]) == (1, 2)
+    told = (await site.rows("audit_log"))["audit_log"]
+    assert not [row for row in told if made["codes"][2] in row]
+
+
+async def test_the_keys_of_one_caller_are_nothing_to_another(site: Site, server: TestServer):
+    alice = await site.token(Role.CALLER, "alice")
+    bob = await site.token(Role.CALLER, "bob")
+    async with browser(server) as client:
+        _, made = await _post(client, "/vouchers", TEN, key="k1")
+        first, second = ({"code": code} for code in made["codes"])
+        one = await _post(client, "/accounts/alice/vouchers", first, key="same", token=alice)
+        other = await _post(client, "/accounts/bob/vouchers", second, key="same", token=bob)
+
+    assert (one[0], other[0]) == (201, 201)

@@ -120,6 +120,27 @@ async def test_a_version_is_planned_and_dropped(site: Site, server: TestServer):
     assert "Drop the planned version" not in after
 
 
+async def test_a_planned_version_that_a_line_stays_with_is_not_dropped(
+    site: Site, server: TestServer
+):
+    await site.tariff()
+    path = "/admin/tariffs/standard"
+    data = fields_of(tariff_document(STANDARD)) | {
+        "setup_fee": "7", "when": "later", "in_force_from": "2026-05-01T00:00",
+    }  # fmt: skip
+    async with browser(server, "olga") as client:
+        _, page = await send(client, path, data)
+        await send(client, path, data | {"step": "save"}, page=page)
+        await site.execute("UPDATE dids SET tariff = 'standard@2' WHERE client = 'acme'")
+        refused, told = await send(
+            client, f"{path}/drop", {}, page=await (await client.get(path)).text()
+        )
+
+    assert refused.status == 422
+    assert "Standard@2 is planned and the line 18005550100 stays with it" in text_of(told)
+    assert "Drop the planned version" in told
+
+
 async def test_what_is_wrong_with_prices_is_told_at_its_row(site: Site, server: TestServer):
     async with browser(server, "olga") as client:
         data = NIGHT | {"name": "night", "currency": "USD", "tiers[2].from": "0m",

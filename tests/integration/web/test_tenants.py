@@ -126,6 +126,7 @@ class Foreign:
         path = re.sub(r"\{invoice:[^}]*\}\}?", INVOICE, path)
         path = path.replace(f"{CLIENT}/{AGENT}", "acme/eve")
         path = re.sub(r"\{agent:[^}]*\}", "anna", path)
+        path = re.sub(r"\{serial:[^}]*\}\}", "1", path)
         path = re.sub(r"\{transfer:[^}]*\}\}?", self.transfer, path)
         path = re.sub(r"\{kind:[^}]*\}", "message", path)
         path = re.sub(r"\{client:.*\}", "acme/en/secret", path)
