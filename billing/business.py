@@ -19,7 +19,6 @@ from billing.reports import DAY_US, Span
 from billing.storage.report_tables import revenue_days, share_days
 from billing.storage.tables import (
     accounts,
-    clients,
     entries,
     sessions,
     tariff_versions,
@@ -155,13 +154,14 @@ async def top_callers(
     query = (
         select(
             sessions.c.account_id,
-            sessions.c.currency,
+            # An account has one currency: grouping by it as well would only take longer.
+            func.min(sessions.c.currency).label("currency"),
             func.count().label("sessions"),
             func.sum(sessions.c.billed_seconds).label("billed_seconds"),
             gross.label("gross"),
         )
         .where(_ended(span, client))
-        .group_by(sessions.c.account_id, sessions.c.currency)
+        .group_by(sessions.c.account_id)
         .order_by(gross.desc(), sessions.c.account_id)
         .limit(min(limit, PAGE_MAX))
     ).subquery()
@@ -188,13 +188,13 @@ async def count_callers(
     """Count who talked and what they paid, per currency."""
     callers = (
         select(
-            sessions.c.currency,
+            func.min(sessions.c.currency).label("currency"),
             sessions.c.account_id,
             func.count().label("sessions"),
             func.sum(sessions.c.cost).label("gross"),
         )
         .where(_ended(span, client))
-        .group_by(sessions.c.currency, sessions.c.account_id)
+        .group_by(sessions.c.account_id)
         .subquery()
     )
     rows = await connection.execute(
@@ -328,11 +328,9 @@ async def _corrected(
 
 
 def _ended(span: Span, client: str | None) -> Any:  # Any: an SQL condition
-    # Sessions are indexed by client and end: all clients are many short ranges of that index.
-    everybody = sessions.c.client.in_(select(clients.c.code))
     return and_(
         sessions.c.state == "settled",
         sessions.c.ended_us >= span.from_us,
         sessions.c.ended_us < span.until_us,
-        everybody if client is None else sessions.c.client == client,
+        *([] if client is None else [sessions.c.client == client]),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, fields
 from typing import Any, Final
 
@@ -67,9 +67,12 @@ async def apply_billing(
     await write(connection, billing_settings, "account", wanted=wanted, before=before)
 
 
-async def load_billing(connection: AsyncConnection) -> dict[str, BillingTerms]:
-    """Read the terms of all accounts that have their own."""
-    rows = await connection.execute(select(billing_settings))
+async def load_billing(
+    connection: AsyncConnection, codes: Collection[str]
+) -> dict[str, BillingTerms]:
+    """Read the terms of those accounts that have their own."""
+    query = select(billing_settings).where(billing_settings.c.account.in_(codes))
+    rows = await connection.execute(query)
     return {
         row.account: BillingTerms(**{name: getattr(row, name) for name in _COLUMNS}) for row in rows
     }

@@ -215,13 +215,6 @@ async def apply_subscriptions(
     return others
 
 
-async def load_plans(connection: AsyncConnection) -> tuple[dict[str, Plan], dict[str, str]]:
-    """Read the plans that are sold, and which account has which."""
-    plans = {name: found.plan for name, found in (await newest_plans(connection)).items()}
-    live = await live_subscriptions(connection, None)
-    return plans, {account: found.plan.name for account, found in live.items()}
-
-
 def plan_document(plan: Plan) -> Document:
     """Write a plan as `read_plan` reads it; what is nothing is left out."""
     document: Document = {

@@ -1,14 +1,16 @@
 """Every page and every read of the API on a large installation: p95 of the server's time.
 
-    1,000,000 calls of a year, 100,000 accounts, 50 clients; each GET of each role, TURNS times
+    each GET of each role, with 1,000,000 calls of a year, 100,000 accounts and all around (`large`)
 
 The slowest are printed; the floor is what a page may take (150 ms; the goal is 50 ms). A browser's
-own time and the network are not in it: the client is in the same process, on loopback.
+own time and the network are not in it: the client is in the same process, on loopback. Of a file
+that is made while it is sent, it is the time to its first bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import statistics
 import tempfile
@@ -25,15 +27,42 @@ from ivr.web.api.gate import BASE
 from ivr.web.api.table import OPERATIONS
 from ivr.web.app import PAGES
 from ivr.web.scope import Role
-from tests.benchmarks.bench_reports import ALLOWED_MS, BEGIN, WISHED, YEAR_US, prepare
+from tests.benchmarks.large import ALLOWED_MS, END_US, WISHED, prepare
 from tests.benchmarks.report import Figure
 from tests.postgres import find_binaries, running_postgres
 from tests.site import Browser, Site, browser, open_site, served
 
 SIZE = 1_000_000
-TURNS = 20
-SLOWEST = 6
-LOGINS = {Role.OPERATOR: "olga", Role.CLIENT: "client7", Role.CALLER: "caller7"}
+# A page is asked for about so long, but so often at least and at most.
+SECONDS, TURNS_MIN, TURNS_MAX = 0.6, 3, 20
+# What takes longer is not waited for: the benchmark ends whatever a page does.
+SECONDS_MAX = 20.0
+PREPARED_SECONDS_MAX = 600
+SLOWEST = 10
+LOGINS = {
+    Role.OPERATOR: "olga",
+    Role.CLIENT: "client7",
+    Role.RESELLER: "reseller2",
+    Role.CALLER: "caller7",
+}
+# Lists that are filtered; what few rows match is the hardest to find.
+SEARCHES = {
+    Role.OPERATOR: (
+        "/admin/accounts?below=1", "/admin/accounts?q=caller77", "/admin/accounts?q=20077",
+        "/admin/accounts?status=blocked", "/admin/accounts?mode=postpaid&plan=starter",
+        "/admin/calls?client=client7", "/admin/calls?account=caller7", "/admin/calls?outcome=free",
+        "/admin/calls?outcome=review", "/admin/clients?q=7", "/admin/audit?who=c7",
+        "/admin/audit?what=line.change", "/admin/audit?subject=caller7",
+        "/admin/payments?state=failed", "/admin/payments?state=owed", "/admin/payouts?status=paid",
+        "/admin/report?by=month&first=2025-11-01&last=2026-10-31", "/admin/report?by=agent",
+        "/admin/reports?by=client", "/admin/invoices?state=overdue",
+    ),
+    Role.CLIENT: (
+        "/portal?by=month&first=2025-11-01&last=2026-10-31", "/portal/calls?outcome=free",
+        "/portal/statement?month=2026-03",
+    ),
+    Role.CALLER: ("/account/calls?first=2026-01-01",),
+}  # fmt: skip
 # Number 7 of everything: client7's and caller7's.
 NAMES = {
     "call_id": "00000000-0000-7000-8000-000000000007",
@@ -67,23 +96,40 @@ def _measured(url: str, database: str, size: int, folder: Path) -> Iterator[Figu
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         times = runner.run(_run(url, size, folder))
     slowest = sorted(times.items(), key=lambda each: -each[1])
-    print(f"  {database}: {len(times)} pages and reads, the median of their p95 is "
-          f"{statistics.median(times.values()):.1f} ms")  # fmt: skip
+    late = sum(milliseconds > ALLOWED_MS for milliseconds in times.values())
+    slow = sum(milliseconds > ALLOWED_MS * WISHED for milliseconds in times.values())
+    print(
+        f"  {database}: {len(times)} pages and reads, the median of their p95 is "
+        f"{statistics.median(times.values()):.1f} ms; {late} take more than {ALLOWED_MS:.0f} ms, "
+        f"{slow} more than {ALLOWED_MS * WISHED:.0f} ms",
+        flush=True,
+    )
     for name, milliseconds in slowest[:SLOWEST]:
         yield Figure(f"{name}, {database}", milliseconds, "p95 ms allowed", ALLOWED_MS, 1, WISHED)
 
 
 async def _run(url: str, size: int, folder: Path) -> dict[str, float]:
+    await _prepare(url, size)
     engine = create(url)
     try:
+        async with open_site(engine, folder) as site:
+            site.desk.clock.advance(END_US / 1_000_000 - site.now_us() / 1_000_000 - MINUTE_S)
+            for role, login in LOGINS.items():
+                if role is not Role.OPERATOR:
+                    await site.login(login, role, login)
+            return await _walk(site)
+    finally:
+        await engine.dispose()
+
+
+async def _prepare(url: str, size: int) -> None:
+    engine = create(url, statement_seconds=PREPARED_SECONDS_MAX)
+    try:
+        began = time.perf_counter()
         await prepare(engine, size)
         await _count_on(engine)
-        async with open_site(engine, folder) as site:
-            end_us = int(BEGIN.timestamp() * 1_000_000) + YEAR_US
-            site.desk.clock.advance(end_us / 1_000_000 - site.now_us() / 1_000_000 - MINUTE_S)
-            for role in (Role.CLIENT, Role.CALLER):
-                await site.login(LOGINS[role], role, LOGINS[role])
-            return await _walk(site)
+        kind = engine.dialect.name
+        print(f"  {kind}: prepared in {time.perf_counter() - began:.0f} s", flush=True)
     finally:
         await engine.dispose()
 
@@ -106,15 +152,15 @@ async def _walk(site: Site) -> dict[str, float]:
     async with served(site) as server:
         for role, login in LOGINS.items():
             token = await site.token(role, None if role is Role.OPERATOR else login)
+            pages = [page.path for page in PAGES if page.method == "GET" and role in page.roles]
+            reads = [each for each in OPERATIONS if each.method == "GET" and role in each.roles]
             async with browser(server, login) as client:
-                for page in PAGES:
-                    if page.method == "GET" and role in page.roles:
-                        await _time(times, client, _filled(page.path), {})
-                for operation in OPERATIONS:
-                    if operation.method == "GET" and role in operation.roles:
-                        headers = {"Authorization": f"Bearer {token}"}
-                        path = _filled(BASE + operation.path)
-                        await _time(times, client, path, headers, f" ({role.value})")
+                for path in (*map(_filled, pages), *SEARCHES.get(role, ())):
+                    await _time(times, client, path, {})
+                for operation in reads:
+                    headers = {"Authorization": f"Bearer {token}"}
+                    path = _filled(BASE + operation.path)
+                    await _time(times, client, path, headers, f" ({role.value})")
     return times
 
 
@@ -127,19 +173,39 @@ def _filled(path: str) -> str:
 async def _time(
     times: dict[str, float], client: Browser, path: str, headers: dict[str, str], note: str = ""
 ) -> None:
-    taken = []
-    for _ in range(TURNS):
-        begun = time.perf_counter()
-        answer = await client.get(path, headers=headers, allow_redirects=False)
-        await answer.read()
-        taken.append((time.perf_counter() - begun) * 1_000)
-        if answer.status != 200:
-            # What needs something that this installation does not have is not measured.
-            print(f"  not measured: {path} answers {answer.status}")
+    name = f"GET {re.sub(r'[0-9a-f-]{30,}', 'ID', path)}{note}"
+    taken: list[float] = []
+    wanted = TURNS_MAX
+    while len(taken) < wanted:
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                status, milliseconds = await _ask(client, path, headers)
+        except TimeoutError:
+            print(f"  {name} takes more than {SECONDS_MAX:.0f} s", flush=True)
+            times[name] = SECONDS_MAX * 1_000
             return
-    times[f"GET {path.replace(NAMES['call_id'], 'CALL')}{note}"] = statistics.quantiles(
-        taken, n=20
-    )[-1]
+        if status != 200:
+            # What needs something that this installation does not have is not measured.
+            print(f"  not measured: {path}{note} answers {status}", flush=True)
+            return
+        taken.append(milliseconds)
+        if len(taken) == 1:
+            wanted = min(TURNS_MAX, max(TURNS_MIN, int(SECONDS * 1_000 / milliseconds)))
+    taken.sort()
+    times[name] = taken[math.ceil(len(taken) * 0.95) - 1]
+
+
+async def _ask(client: Browser, path: str, headers: dict[str, str]) -> tuple[int, float]:
+    begun = time.perf_counter()
+    answer = await client.get(path, headers=headers, allow_redirects=False)
+    if answer.content_length is None:
+        await answer.content.readany()
+        milliseconds = (time.perf_counter() - begun) * 1_000
+        answer.close()
+    else:
+        await answer.read()
+        milliseconds = (time.perf_counter() - begun) * 1_000
+    return answer.status, milliseconds
 
 
 if __name__ == "__main__":

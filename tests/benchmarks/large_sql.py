@@ -117,7 +117,7 @@ ELSE 'paid' END, 'Support', 'LT121000011101001000', 'HABALT22', {begin} + i * ({
 {client}, CASE WHEN i < 4960 THEN {begin} + i * ({year} / 5000) + 1000 END,
 CASE WHEN i < 4960 THEN 'olga' END,
 CASE WHEN i < 4900 AND i % 50 <> 33 THEN {begin} + i * ({year} / 5000) + 2000 END,
-CASE WHEN i < 4900 AND i % 50 <> 33 THEN '00000000-0000-7000-8000-' || substr({pad}, 1, 10)
+CASE WHEN i < 4900 AND i % 50 <> 33 THEN '00000000-0000-7000-8000-' || '0000000000'
 || (i / 50 / 10) || (i / 50 % 10) END FROM {rows:5000} n;
 INSERT INTO transfers (id, key, input_hash, kind, actor, at_us)
 SELECT id, 'payout:' || id, '', 'payout', 'olga', paid_us FROM payouts WHERE paid_us IS NOT NULL;
@@ -161,7 +161,7 @@ INSERT INTO voucher_batches (id, amount, currency, size, note, actor, created_us
 SELECT '5' || substr({uuid}, 2), 80000000, 'USD', 1000, 'spring', 'olga',
 {begin} + i * ({year} / 20) FROM {rows:20} n;
 INSERT INTO vouchers (code_hash, batch, serial, used_us, account, key, transfer_id)
-SELECT 'hash' || i, '50000000-0000-7000-8000-' || substr({pad}, 1, 10) || (i / 10000)
+SELECT 'hash' || i, '50000000-0000-7000-8000-' || '0000000000' || (i / 10000)
 || (i / 1000 % 10), i % 1000 + 1,
 CASE WHEN i % 2 = 0 THEN {begin} + i * ({year} / 20000) END,
 CASE WHEN i % 2 = 0 THEN 'caller' || (i * 13 % {callers}) END,
@@ -252,7 +252,7 @@ SELECT '8' || substr({uuid}, 2), {account}, 'https://hooks.example/' || i, 's',
 '["payment.failed", "balance.low"]', 0, true, {begin} FROM {rows:500} n;
 INSERT INTO webhook_outbox (id, endpoint, event_id, event, body, state, attempts, next_us, status,
 took_ms, tried_us, created_us)
-SELECT '9' || substr({uuid}, 2), '00000000-0000-7000-8000-' || substr({pad}, 1, 10)
+SELECT '9' || substr({uuid}, 2), '00000000-0000-7000-8000-' || '0000000000'
 || (i % 50 / 10) || (i % 10), 'e' || i, 'call.ended', '{{"id": ' || i || '}}',
 CASE WHEN i % 100 = 1 THEN 'failed' ELSE 'delivered' END, 1, {begin} + i * ({year} / 50000),
 200, 40, {begin} + i * ({year} / 50000), {begin} + i * ({year} / 50000) FROM {rows:50000} n;

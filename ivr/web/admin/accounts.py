@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Annotated, Final, Literal
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from ivr.bulk.account_sheet import EXPORTED, exported
 from ivr.bulk.sheet import write_sheet
+from ivr.web.downloads import send_parts
 from ivr.web.fields import (
     PAGE_SIZE,
     OptionalAmount,
@@ -93,15 +95,12 @@ async def export(request: web.Request, who: Who) -> web.StreamResponse:
     form = read_filter(request, SearchForm)
     if form.errors:
         raise Refusal("invalid", " ".join(form.errors.values()), fields=form.errors)
-    wanted, running = form.value.wanted(), web_of(request)
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "text/csv; charset=utf-8",
-            "Content-Disposition": 'attachment; filename="accounts.csv"',
-        }
-    )
-    await response.prepare(request)
-    await response.write(write_sheet([EXPORTED]))
+    parts = _rows(web_of(request), who, form.value.wanted())
+    return await send_parts(request, parts, name="accounts.csv")
+
+
+async def _rows(running: Web, who: Who, wanted: AccountFilter) -> AsyncGenerator[bytes, None]:
+    head = [EXPORTED]
     after: str | None = None
     for _number in range(EXPORT_PAGES_MAX):
         async with running.reading() as connection:
@@ -109,12 +108,11 @@ async def export(request: web.Request, who: Who) -> web.StreamResponse:
                 connection, who.scope, wanted, after=after, limit=EXPORT_PAGE
             )
             rows = await exported(connection, found)
-        await response.write(write_sheet(rows))
+        yield write_sheet([*head, *rows])
+        head = []
         if len(found) < EXPORT_PAGE:
             break
         after = found[-1].code
-    await response.write_eof()
-    return response
 
 
 def currencies(running: Web) -> list[str]:

@@ -14,9 +14,10 @@ from ivr.bulk.fates import Fate, counted
 from ivr.bulk.run import Actor, read
 from ivr.bulk.sheet import BYTES_MAX, ROWS_MAX, SheetRefused, write_sheet
 from ivr.bulk.uploads import Upload
-from ivr.directory.catalog_export import export as export_catalog
+from ivr.directory.catalog_export import export_parts
 from ivr.web.admin.accounts import currencies
 from ivr.web.admin.import_jobs import importer_of, start
+from ivr.web.downloads import send_parts
 from ivr.web.fields import PAGE_SIZE, PageInput, read_cursor, write_cursor
 from ivr.web.forms import read_sent
 from ivr.web.guard import Page, render, uploaded
@@ -207,11 +208,11 @@ async def example(request: web.Request, who: Who) -> web.Response:  # noqa: ARG0
     return _file(write_sheet(EXAMPLES[kind]), f"{kind}.csv")
 
 
-async def catalog(request: web.Request, who: Who) -> web.Response:  # noqa: ARG001 - a handler's shape
+async def catalog(request: web.Request, who: Who) -> web.StreamResponse:  # noqa: ARG001 - a handler's shape
     """Answer prices, clients, lines and accounts as the catalog file that is read here."""
     deps = web_of(request).deps
-    text = await export_catalog(deps.engine, deps.clock)
-    return _file(text.encode(), "catalog.yaml", "application/yaml")
+    parts = (part.encode() async for part in export_parts(deps.engine, deps.clock))
+    return await send_parts(request, parts, name="catalog.yaml", content_type="application/yaml")
 
 
 def _file(body: bytes, name: str, content_type: str = "text/csv") -> web.Response:

@@ -6,9 +6,9 @@ from typing import Final
 
 from ivr.calls.history import moment
 from ivr.web.api import login_models as models
-from ivr.web.api.gate import Answer, Ask, FileAnswer, Operation
+from ivr.web.api.gate import Answer, Ask, LongFile, Operation
 from ivr.web.api.logins import MANAGERS
-from ivr.web.logins.audit_pages import CSV_ROWS_MAX, write_csv
+from ivr.web.logins.audit_pages import csv_parts
 from ivr.web.queries.audit import AuditItem, list_audit
 from ivr.web.scope import Right
 
@@ -25,12 +25,11 @@ async def show_audit(ask: Ask) -> Answer:
     return Answer(model=models.AuditLog(items=tuple(map(_entry, items)), next=after))
 
 
-async def export_audit(ask: Ask) -> FileAnswer:
+async def export_audit(ask: Ask) -> LongFile:
     """Answer the same changes as a file."""
     assert isinstance(ask.query, models.AuditExportQuery)
-    async with ask.web.reading() as connection:
-        found = await list_audit(connection, ask.who.scope, ask.query.wanted(), limit=CSV_ROWS_MAX)
-    return FileAnswer(body=write_csv(found).encode(), media="text/csv", name="audit.csv")
+    parts = csv_parts(ask.web, ask.who, ask.query.wanted())
+    return LongFile(parts=parts, media="text/csv", name="audit.csv")
 
 
 def _entry(item: AuditItem) -> models.AuditEntry:

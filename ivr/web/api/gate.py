@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from billing.clock import MICROSECONDS
 from ivr.web.api.conditions import IF_MATCH, must_match, not_what_was_read, tagged
+from ivr.web.downloads import send_parts
 from ivr.web.fields import Input
 from ivr.web.guard import read_query
 from ivr.web.limits import network
@@ -105,7 +106,16 @@ class FileAnswer:
         )
 
 
-OperationHandler = Callable[[Ask], Awaitable[Answer | FileAnswer]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongFile:
+    """A file that is made while it is sent: how it is cannot be known before."""
+
+    parts: AsyncGenerator[bytes, None]
+    media: str
+    name: str
+
+
+OperationHandler = Callable[[Ask], Awaitable[Answer | FileAnswer | LongFile]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +198,10 @@ def guarded(operation: Operation) -> Callable[[web.Request], Awaitable[web.Strea
             answer = await operation.handler(ask)
         except ValidationError as error:
             raise BrokenAnswer(operation.name) from error
+        if isinstance(answer, LongFile):
+            return await send_parts(
+                request, answer.parts, name=answer.name, content_type=answer.media
+            )
         response = answer.response(operation.statuses[0])
         return tagged(request, response) if operation.method == "GET" else response
 
@@ -209,6 +223,7 @@ async def _check_version(show: OperationHandler, ask: Ask) -> None:
         if refusal.problem.code == "not_found":
             raise not_what_was_read() from None
         raise
+    assert not isinstance(shown, LongFile)
     must_match(ask.request, shown.body)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from billing.clock import microseconds_of, moment_of
 from ivr.spreadsheet import harmless
+from ivr.web.downloads import send_parts
 from ivr.web.fields import (
     PAGE_SIZE,
     OptionalDay,
@@ -31,9 +33,10 @@ from ivr.web.problems import Refusal, messages
 from ivr.web.queries.audit import AuditFilter, AuditItem, list_audit
 from ivr.web.reasons import english_of
 from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, Right, Role, Who
-from ivr.web.state import web_of
+from ivr.web.state import Web, web_of
 
 CSV_ROWS_MAX: Final = 50_000
+CSV_ROWS_AT_ONCE: Final = 500
 ID_MAX: Final = 1 << 62
 COLUMNS: Final = ("at", "who", "role", "company", "address", "action", "subject", "before", "after")
 
@@ -102,37 +105,46 @@ async def show(request: web.Request, who: Who) -> web.Response:
     return render(request, "logins/audit.html", who, values)
 
 
-async def download(request: web.Request, who: Who) -> web.Response:
+async def download(request: web.Request, who: Who) -> web.StreamResponse:
     """Answer the same rows as CSV."""
     try:
         form = AuditForm.model_validate(read_query(request))
     except ValidationError as error:
         fields = messages(error)
         raise Refusal("invalid", " ".join(fields.values()), fields=fields) from None
-    async with web_of(request).reading() as connection:
-        found = await list_audit(connection, who.scope, form.wanted(), limit=CSV_ROWS_MAX)
-    return web.Response(
-        body=write_csv(found).encode(),
-        content_type="text/csv",
-        charset="utf-8",
-        headers={"Content-Disposition": 'attachment; filename="audit.csv"'},
-    )
+    parts = csv_parts(web_of(request), who, form.wanted())
+    return await send_parts(request, parts, name="audit.csv")
 
 
-def write_csv(items: list[AuditItem]) -> str:
-    """Write rows for a spreadsheet; text that it would take for a formula begins with a quote."""
+async def csv_parts(running: Web, who: Who, wanted: AuditFilter) -> AsyncGenerator[bytes, None]:
+    """Write changes as CSV, newest first, some at a time."""
+    head = [COLUMNS]
+    after: int | None = None
+    for _number in range(CSV_ROWS_MAX // CSV_ROWS_AT_ONCE):
+        async with running.reading() as connection:
+            found = await list_audit(
+                connection, who.scope, wanted, after=after, limit=CSV_ROWS_AT_ONCE
+            )
+        yield _csv([*head, *map(_cells, found)])
+        head = []
+        if len(found) < CSV_ROWS_AT_ONCE:
+            break
+        after = found[-1].id
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    for item in items:
-        cells = (item.actor, item.role, item.company, item.address, item.action, item.subject)
-        writer.writerow(
-            [
-                moment_of(item.at_us).isoformat(),
-                *(harmless(cell or "") for cell in (*cells, item.before, item.after)),
-            ]
-        )
-    return text.getvalue()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _cells(item: AuditItem) -> list[str]:
+    """Write a change; text that a spreadsheet would take for a formula begins with a quote."""
+    cells = (item.actor, item.role, item.company, item.address, item.action, item.subject)
+    return [
+        moment_of(item.at_us).isoformat(),
+        *(harmless(cell or "") for cell in (*cells, item.before, item.after)),
+    ]
 
 
 def _pages(home: str, roles: frozenset[Role]) -> tuple[Page, ...]:

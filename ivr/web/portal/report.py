@@ -45,6 +45,7 @@ from ivr.web.scope import CLIENTS, OPERATORS, Role, Who
 from ivr.web.state import Web, web_of
 
 DAYS_MAX: Final = 366
+SHOWN_MAX: Final = 100
 # The order of columns, and of the stacked parts of a bar.
 PARTIES: Final = ("client", "provider", "reseller", "referrer", "tax")
 
@@ -108,7 +109,9 @@ class Report:
     currency: str
     total: Line
     before: Line
+    # Of more than can be read, those with the highest revenue; `count` are all that there are.
     rows: tuple[Row, ...]
+    count: int
     parties: tuple[str, ...]
     chart: Chart | None
 
@@ -258,12 +261,16 @@ def _reports(
                 total.shares[kind] = total.shares.get(kind, 0) + amount
         kinds = tuple(kind for kind in PARTIES if total.shares.get(kind))
         everybody = len({line.client for line in mine}) > 1
+        count = len(mine)
+        if count > SHOWN_MAX and mine[0].first is None:
+            mine = sorted(mine, key=lambda line: -line.gross)[:SHOWN_MAX]
         found.append(
             Report(
                 currency=currency,
                 total=total,
                 before=before.get(currency, Line(currency=currency)),
                 rows=tuple(_row(line, link.form.by, link, everybody=everybody) for line in mine),
+                count=count,
                 parties=kinds,
                 chart=_drawn(days, currency, span, kinds),
             )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.business import CORRECTIONS
 from billing.money import Micros
 from billing.reports import Span
 from billing.storage.tables import accounts, entries, transfers
@@ -48,7 +49,13 @@ async def list_refunds(
         .join(entries, entries.c.transfer_id == transfers.c.id)
         .join(accounts, accounts.c.id == entries.c.account_id)
         .join(calls, calls.c.id == transfers.c.reference)
-        .where(transfers.c.kind.in_(KINDS), accounts.c.kind == "caller", scope.calls())
+        .where(
+            # As literals, for the partial index of corrections.
+            transfers.c.kind.in_([literal_column(f"'{kind}'") for kind in CORRECTIONS]),
+            transfers.c.kind.in_(KINDS),
+            accounts.c.kind == "caller",
+            scope.calls(),
+        )
         .order_by(*(each.desc() for each in place))
         .limit(limit)
     )

@@ -19,7 +19,7 @@ from billing.domain.sums import AGENT_SHARES
 from billing.money import Micros
 from billing.reports import Span
 from billing.storage.report_tables import AGENT_SUMS, agent_days
-from billing.storage.tables import accounts, clients, entries, sessions, transfers
+from billing.storage.tables import accounts, entries, sessions, transfers
 from ivr.web.scope import Scope
 
 # What is asked for is what has no value; an empty one means everything.
@@ -173,11 +173,9 @@ async def sold_calls(
         sessions.c.state == "settled",
         sessions.c.ended_us >= span.from_us,
         sessions.c.ended_us < span.until_us,
-        # Sessions are indexed by client and end.
-        sessions.c.client.in_(select(clients.c.code))
-        if client is None
-        else sessions.c.client == client,
     ]
+    if client is not None:
+        conditions.append(sessions.c.client == client)
     if wanted.did is not None:
         conditions.append(sessions.c.service == wanted.did)
     if wanted.topic is not None:

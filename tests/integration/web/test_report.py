@@ -116,3 +116,25 @@ async def test_the_dashboard_names_what_does_not_work(site: Site, server: TestSe
         page = text_of(await (await client.get("/admin")).text())
 
     assert "Not working: switch." in page
+
+
+async def test_of_very_many_topics_those_with_the_highest_revenue_are_shown(
+    site: Site, server: TestServer
+):
+    day_us = site.now_us() - site.now_us() % 86_400_000_000
+    for number in range(103):
+        await site.execute(
+            "INSERT INTO agent_days (day_us, client, agent, service, detail, currency, sessions, "
+            "talk_us, billed_seconds, gross, to_client, to_provider, to_reseller, to_referrer, "
+            f"to_tax) VALUES ({day_us}, 'acme', '', '18005550100', 'Topic {number:03}', 'USD', 1, "
+            f"60000000, 60, {1_000_000 + number * 10_000}, 0, 0, 0, 0, 0)"
+        )
+    async with browser(server, "acme") as client:
+        page = text_of(await (await client.get("/portal?by=topic")).text())
+        rows = list(csv.DictReader(io.StringIO(await (await client.get("/portal.csv")).text())))
+
+    assert "These are the 100 of 103 rows with the highest revenue" in page
+    assert "Paid calls 103" in page
+    assert "Topic 102" in page
+    assert "1.02 USD" not in page
+    assert len(rows) == 103
