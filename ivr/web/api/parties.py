@@ -127,6 +127,24 @@ async def statement(ask: Ask) -> Answer:
     )
 
 
+async def list_earned(ask: Ask) -> Answer:
+    """List what a party earned in some days, by client."""
+    assert isinstance(ask.query, models.EarnedQuery)
+    span = ask.query.span(ask.web.now().date())
+    kind, code = await _named(ask)
+    async with ask.web.reading() as connection:
+        found = await earned_by_client(connection, ask.who.scope, kind, code, span)
+    return Answer(
+        model=models.Earned(
+            party=kind,
+            account=code,
+            first=span.first,
+            last=span.last,
+            items=tuple(_earned(ask, one) for one in found),
+        )
+    )
+
+
 def download(kind: str) -> OperationHandler:
     """Make the operation that answers a statement as a file of this kind."""
 
@@ -258,6 +276,12 @@ OPERATIONS: Final = (
         method="POST", path=f"{ONE}/release", name="releasePayouts",
         summary="Let the payouts of a party go on", roles=OPERATORS, right=Right.MONEY,
         handler=release, answer=models.PartyView, problems=("not_found",),
+    ),
+    Operation(
+        method="GET", path=f"{ONE}/earned", name="listEarned",
+        summary="List what a party earned in some days, by client", roles=OPERATORS | PARTIES,
+        handler=list_earned, query=models.EarnedQuery, answer=models.Earned,
+        problems=("not_found", "invalid_input"),
     ),
     Operation(
         method="GET", path=f"{ONE}/statement", name="showPartyStatement",

@@ -237,13 +237,27 @@ class PartyTerms(Output):
 
 
 class EarnedItem(Output):
-    """What a party got from one client this month; a referrer is not told what the client sold."""
+    """What a party got from one client ; a referrer is not told what the client sold."""
 
     client: str
     currency: str
     calls: int | None
     gross: Money | None
     amount: Money
+
+
+class EarnedQuery(PeriodQuery):
+    """Which days."""
+
+
+class Earned(Output):
+    """What a party earned, by client, most first."""
+
+    party: str
+    account: str
+    first: date
+    last: date
+    items: tuple[EarnedItem, ...]
 
 
 class PartyView(Output):

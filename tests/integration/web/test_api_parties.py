@@ -147,10 +147,13 @@ async def test_a_statement_is_read_and_downloaded_in_each_form(earned: Site, ser
     async with browser(server) as client:
         acme = Keyed(client, await earned.token(Role.CLIENT, "acme"))
         _, found = await acme("GET", f"{ACME}/statement")
+        others = (await acme("GET", f"{ACME}/earned"))[1]["items"]
+        _, earlier = await acme("GET", f"{ACME}/earned?from=2026-01-01&to=2026-01-31")
         other, _ = await acme("GET", f"{ACME}/statement?currency=EUR")
         files = [await acme.file(f"{ACME}/statement/{kind}") for kind in ("csv", "xlsx", "pdf")]
         foreign, _, _ = await acme.file("/parties/client/globex/statement/csv")
 
+    assert (others[0]["client"], others[0]["calls"], earlier["items"]) == ("acme", 1, [])
     assert (found["opening"], found["items"][0]["kind"]) == ("0.00", "settle")
     assert found["closing"] == found["items"][0]["amount"]
     assert [(status, body[:4]) for status, _, body in files] == [
