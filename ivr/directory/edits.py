@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, TypeVar
 
-import yaml
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.clock import Clock, microseconds_of
@@ -29,6 +28,7 @@ from ivr.directory.mistakes import CatalogInvalid, Mistake, Notes
 from ivr.directory.model import Client, Directory, parse_pin
 from ivr.directory.store import load_lines
 from ivr.directory.yaml_reader import Node, read_text
+from ivr.directory.yaml_writer import write_yaml
 
 Read = TypeVar("Read")
 Document: TypeAlias = dict[str, Any]  # Any: YAML values
@@ -95,8 +95,7 @@ class Change:
 
 def written(document: object) -> str:
     """Write a document as YAML."""
-    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
-    return text
+    return write_yaml(document, width=100)
 
 
 def version_of(document: object) -> str:

@@ -33,6 +33,7 @@ GROUPS: Final = {
     "month": ("day_us",),
 }
 ROWS_MAX: Final = 10_000
+CHOICES_DAYS: Final = 31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,14 @@ class Line:
             if amount:
                 self.shares[kind] = self.shares.get(kind, 0) + amount
 
+    def join(self, other: Line) -> None:
+        """Add another line of the same currency."""
+        self.sessions += other.sessions
+        self.billed_seconds += other.billed_seconds
+        self.gross += other.gross
+        for kind, amount in other.shares.items():
+            self.shares[kind] = self.shares.get(kind, 0) + amount
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoldCall:
@@ -92,6 +101,9 @@ async def revenue_lines(
     connection: AsyncConnection, scope: Scope, wanted: Wanted, span: Span, by: str
 ) -> list[Line]:
     """Sum by one of `GROUPS`, in the order of the key; days without anything are left out."""
+    if by in {"week", "month"}:
+        days = await revenue_lines(connection, scope, wanted, span, "day")
+        return stretched(days, span, by)
     names = GROUPS[by]
     columns = [agent_days.c[name] for name in names]
     rows = await connection.execute(
@@ -101,30 +113,42 @@ async def revenue_lines(
         .order_by(*columns, agent_days.c.currency)
         .limit(ROWS_MAX)
     )
-    found: dict[tuple[Any, ...], Line] = {}
+    found = []
     for row in rows:
-        line = _line_of(row, names, by, span)
-        key = (line.first, *(getattr(row, name) for name in names if name != "day_us"))
-        found.setdefault((*key, row.currency), line).add(row)
-    return list(found.values())
+        line = _line_of(row, names)
+        line.add(row)
+        found.append(line)
+    return found
 
 
-def _line_of(row: Any, names: Sequence[str], by: str, span: Span) -> Line:  # Any: a row
+def _line_of(row: Any, names: Sequence[str]) -> Line:  # Any: a row
     if names == ("day_us",):
-        first, last = _stretch(moment_of(row.day_us).date(), by)
-        return Line(currency=row.currency, first=max(first, span.first), last=min(last, span.last))
+        day = moment_of(row.day_us).date()
+        return Line(currency=row.currency, first=day, last=day)
     return Line(currency=row.currency, **{name: getattr(row, name) for name in names})
 
 
+def stretched(days: Sequence[Line], span: Span, by: str) -> list[Line]:
+    """Sum days by the week or month that they are in; what is outside of the span is cut off."""
+    found: dict[tuple[date, str], Line] = {}
+    for day in days:
+        assert day.first is not None
+        first, last = _stretch(day.first, by)
+        line = found.setdefault(
+            (first, day.currency),
+            Line(currency=day.currency, first=max(first, span.first), last=min(last, span.last)),
+        )
+        line.join(day)
+    return list(found.values())
+
+
 def _stretch(day: date, by: str) -> tuple[date, date]:
-    """Return the first and last day of the day, week or month that a day is in."""
+    """Return the first and last day of the week or month that a day is in."""
     if by == "week":
         first = day - timedelta(days=day.weekday())
         return first, first + timedelta(days=6)
-    if by == "month":
-        first = day.replace(day=1)
-        return first, (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
-    return day, day
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
 
 
 async def totals_of(
@@ -147,7 +171,12 @@ async def totals_of(
 async def choices(
     connection: AsyncConnection, scope: Scope, wanted: Wanted, span: Span
 ) -> tuple[list[str], list[str], list[str]]:
-    """List the DIDs, topics and agents that sold anything: what a filter can choose."""
+    """List the DIDs, topics and agents that sold anything: what a filter can choose.
+
+    Of a long span only its end counts, for each row of it would be read only for its names.
+    """
+    near = span.last - timedelta(days=CHOICES_DAYS - 1)
+    span = Span(first=max(span.first, near), last=span.last)
     only = Wanted(client=wanted.client)
     found = []
     for name in ("service", "detail", "agent"):
