@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, func, literal, select
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clock import MICROSECONDS
@@ -46,67 +46,86 @@ async def pending_days(
 async def _sums(
     connection: AsyncConnection, waits: Mapping[int, int], now_us: int, *, by_day: bool
 ) -> dict[tuple[int, int], Micros]:
+    since = {account_id: now_us - days * DAY_US for account_id, days in waits.items()}
     alike: defaultdict[int, list[int]] = defaultdict(list)
-    for account_id, days in waits.items():
-        alike[days].append(account_id)
+    for account_id, since_us in since.items():
+        alike[since_us].append(account_id)
     found: defaultdict[tuple[int, int], Micros] = defaultdict(int)
-    for days, ids in sorted(alike.items()):
-        since_us = now_us - days * DAY_US
-        for query in (
-            _first_day(ids, since_us, by_day=by_day),
-            _whole_days(ids, since_us, by_day=by_day),
-            _taken_back(ids, since_us, by_day=by_day),
-        ):
-            for row in await connection.execute(query):
-                found[row.account_id, row.day_us] += int(row.amount)
+
+    def add(account_id: int, earned_us: int, amount: Micros) -> None:
+        day_us = earned_us - earned_us % DAY_US if by_day else 0
+        found[account_id, day_us] += amount
+
+    if not alike:
+        return found
+    for since_us, ids in sorted(alike.items()):
+        for row in await connection.execute(_first_day(ids, since_us)):
+            add(row.account_id, since_us, int(row.amount))
+    for row in await connection.execute(_whole_days(alike, by_day=by_day)):
+        add(row.account_id, row.day_us, int(row.amount))
+    for row in await connection.execute(_taken_back(list(since), min(alike))):
+        if min(row.at_us, row.earned_us) > since[row.account_id]:
+            add(row.account_id, row.earned_us, row.amount)
     return found
 
 
-def _first_day(ids: Collection[int], since_us: int, *, by_day: bool) -> Select[Any]:
-    until_us = since_us - since_us % DAY_US + DAY_US
-    return _entries(ids, transfers.c.at_us, by_day=by_day).where(
-        transfers.c.kind == SHARE, transfers.c.at_us > since_us, transfers.c.at_us < until_us
+def _first_day(ids: Collection[int], since_us: int) -> Select[Any]:  # Any: a column of sums
+    return (
+        select(entries.c.account_id, func.sum(entries.c.amount).label("amount"))
+        .select_from(transfers)
+        .join(entries, entries.c.transfer_id == transfers.c.id)
+        .where(
+            _of(ids),
+            transfers.c.kind == SHARE,
+            transfers.c.at_us > since_us,
+            transfers.c.at_us < since_us - since_us % DAY_US + DAY_US,
+        )
+        .group_by(entries.c.account_id)
     )
 
 
-def _whole_days(ids: Collection[int], since_us: int, *, by_day: bool) -> Select[Any]:
-    day = _day(party_days.c.day_us, by_day=by_day)
+def _whole_days(
+    alike: Mapping[int, Collection[int]], *, by_day: bool
+) -> Select[Any]:  # Any: as above
+    day = party_days.c.day_us if by_day else literal(0).label("day_us")
     return (
         select(party_days.c.account_id, day, func.sum(party_days.c.amount).label("amount"))
         .where(
-            party_days.c.account_id.in_(ids),
-            party_days.c.day_us > since_us,
+            or_(
+                *(
+                    party_days.c.account_id.in_(ids) & (party_days.c.day_us > since_us)
+                    for since_us, ids in alike.items()
+                )
+            ),
             party_days.c.kind == SHARE,
         )
         .group_by(party_days.c.account_id, day)
     )
 
 
-def _taken_back(ids: Collection[int], since_us: int, *, by_day: bool) -> Select[Any]:
+def _taken_back(ids: Collection[int], since_us: int) -> Select[Any]:  # Any: columns of many types
+    """Find what was taken back since the first of all waits began: that is little."""
     settled = transfers.alias("settled")
-    query = _entries(ids, settled.c.at_us, by_day=by_day)
-    return query.join(settled, settled.c.id == transfers.c.reverses).where(
-        transfers.c.reverses.is_not(None),
-        transfers.c.at_us > since_us,
-        settled.c.kind == SHARE,
-        settled.c.at_us > since_us,
-    )
-
-
-def _entries(
-    ids: Collection[int], earned_us: ColumnElement[int], *, by_day: bool
-) -> Select[Any]:  # Any: columns of many types
-    day = _day(earned_us, by_day=by_day)
-    # As a sum it tempts no planner to begin with all entries that an account ever had.
-    account_id = entries.c.account_id + 0
     return (
-        select(entries.c.account_id, day, func.sum(entries.c.amount).label("amount"))
+        select(
+            entries.c.account_id,
+            entries.c.amount,
+            transfers.c.at_us,
+            settled.c.at_us.label("earned_us"),
+        )
         .select_from(transfers)
+        .join(settled, settled.c.id == transfers.c.reverses)
         .join(entries, entries.c.transfer_id == transfers.c.id)
-        .where(account_id.in_(ids))
-        .group_by(entries.c.account_id, day)
+        .where(
+            _of(ids),
+            transfers.c.reverses.is_not(None),
+            transfers.c.at_us > since_us,
+            settled.c.kind == SHARE,
+            settled.c.at_us > since_us,
+        )
     )
 
 
-def _day(at_us: ColumnElement[int], *, by_day: bool) -> Any:  # Any: a labelled expression
-    return (at_us - at_us % DAY_US if by_day else literal(0)).label("day_us")
+def _of(ids: Collection[int]) -> ColumnElement[bool]:
+    # As a sum it tempts no planner to begin with all entries that an account ever had.
+    return (entries.c.account_id + 0).in_(ids)
