@@ -29,6 +29,17 @@ SAMPLES: Final = {
     "session": "0123456789abcdef",
     "language": "en",
     "prompt": "welcome",
+    "number": "18005550100",
+    "digit": "1",
+    "step": "greeting",
+    "queue": "acme-day",
+    "tariff": "standard",
+    "plan": "starter",
+    "key": "0123456789abcdef",
+    "client_code": "acme",
+    "party_kind": "client",
+    "party_code": "acme",
+    "serial": "17",
 }
 VERIFY: Final = """\
 import hashlib, hmac
@@ -128,7 +139,7 @@ def _shown(path: str, method: str, operation: Json, schemas: Json) -> Shown:
         method=method.upper(),
         path=path,
         summary=operation["summary"],
-        description=operation["description"],
+        description=operation["description"].replace("`", ""),
         parameters=parameters,
         curl=_curl(path, method.upper(), operation, list(bodies.values())[-1:], schemas),
         statuses=[
@@ -160,6 +171,8 @@ def kind_of(schema: Json, schemas: Json) -> str:
         return str(schema["const"])
     if schema.get("type") == "array":
         return f"list of {kind_of(schema.get('items', {}), schemas)}"
+    if schema.get("properties"):
+        return f"{{{', '.join(schema['properties'])}}}"
     kind = str(schema.get("format") or schema.get("type") or "value")
     limits = [
         f"{word} {schema[name]}"
