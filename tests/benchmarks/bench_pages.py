@@ -23,6 +23,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.storage.engine import create
+from ivr.cli.serve import rest_the_collector
 from ivr.web.api.gate import BASE
 from ivr.web.api.table import OPERATIONS
 from ivr.web.app import PAGES
@@ -117,6 +118,7 @@ async def _run(url: str, size: int, folder: Path) -> dict[str, float]:
             for role, login in LOGINS.items():
                 if role is not Role.OPERATOR:
                     await site.login(login, role, login)
+            rest_the_collector()
             return await _walk(site)
     finally:
         await engine.dispose()
