@@ -24,7 +24,7 @@ from ivr.web.lists import first_link, next_link, read_filter
 from ivr.web.problems import Refusal
 from ivr.web.queries.account_search import AccountFilter, list_accounts, titles_of
 from ivr.web.queries.plans import list_plans
-from ivr.web.scope import OPERATORS, Who
+from ivr.web.scope import OPERATORS, Scope, Who
 from ivr.web.state import Web, web_of
 
 EXPORT_PAGE: Final = 500
@@ -91,22 +91,23 @@ async def show(request: web.Request, who: Who) -> web.Response:
 
 
 async def export(request: web.Request, who: Who) -> web.StreamResponse:
-    """Answer the filtered list as the CSV file that the import reads, page by page."""
+    """Answer the filtered list as a file."""
     form = read_filter(request, SearchForm)
     if form.errors:
         raise Refusal("invalid", " ".join(form.errors.values()), fields=form.errors)
-    parts = _rows(web_of(request), who, form.value.wanted())
+    parts = account_parts(web_of(request), who.scope, form.value.wanted())
     return await send_parts(request, parts, name="accounts.csv")
 
 
-async def _rows(running: Web, who: Who, wanted: AccountFilter) -> AsyncGenerator[bytes, None]:
+async def account_parts(
+    running: Web, scope: Scope, wanted: AccountFilter
+) -> AsyncGenerator[bytes, None]:
+    """Write accounts as the CSV file that the import reads, page by page."""
     head = [EXPORTED]
     after: str | None = None
     for _number in range(EXPORT_PAGES_MAX):
         async with running.reading() as connection:
-            found = await list_accounts(
-                connection, who.scope, wanted, after=after, limit=EXPORT_PAGE
-            )
+            found = await list_accounts(connection, scope, wanted, after=after, limit=EXPORT_PAGE)
             rows = await exported(connection, found)
         yield write_sheet([*head, *rows])
         head = []

@@ -10,20 +10,25 @@ from pydantic import Field
 
 from ivr.bulk import topups
 from ivr.bulk.account_sheet import COLUMNS
-from ivr.bulk.fates import Fate, counted
-from ivr.bulk.run import Actor, read
+from ivr.bulk.fates import counted
 from ivr.bulk.sheet import BYTES_MAX, ROWS_MAX, SheetRefused, write_sheet
-from ivr.bulk.uploads import Upload
 from ivr.directory.catalog_export import export_parts
-from ivr.web.admin.accounts import currencies
-from ivr.web.admin.import_jobs import importer_of, start
+from ivr.web.admin.import_desk import (
+    RIGHTS,
+    begin,
+    find_upload,
+    is_blocked,
+    look_at,
+    refused_sheet,
+    rows_of,
+)
 from ivr.web.downloads import send_parts
 from ivr.web.fields import PAGE_SIZE, PageInput, read_cursor, write_cursor
 from ivr.web.forms import read_sent
 from ivr.web.guard import Page, render, uploaded
 from ivr.web.language import gettext as _
 from ivr.web.lists import first_link, next_link, read_filter
-from ivr.web.scope import OPERATORS, Right, Who
+from ivr.web.scope import OPERATORS, Who
 from ivr.web.state import web_of
 
 FORM_BYTES: Final = 20_000
@@ -81,51 +86,25 @@ def _kind(request: web.Request) -> str:
 
 async def look(request: web.Request, who: Who) -> web.StreamResponse:
     """Look at a file: what would become of each row. Nothing is changed."""
-    kind, running = _kind(request), web_of(request)
-    body = uploaded(request, "file")
+    kind, body = _kind(request), uploaded(request, "file")
     sent = await read_sent(request, UploadForm)
-    name = {"accounts": "accounts.csv", "topups": "topups.csv"}.get(kind, "catalog.yaml")
-    importer = importer_of(running)
     try:
         if sent.value is None:
             raise SheetRefused(" ".join(sent.errors.values()))
-        fates = await importer.look(kind, body, name, currencies(running))
+        upload = await look_at(web_of(request), who, kind, body)
     except SheetRefused as refused:
         return _page(request, who, {kind: str(refused)})
-    shown = [_allowed(fate, kind, who) for fate in fates]
-    upload = await importer.uploads.keep(
-        kind=kind, login=who.login, session=who.session, name=name, body=body, shown=shown
-    )
     raise web.HTTPSeeOther(f"/admin/import/check?upload={upload}")
-
-
-def _allowed(fate: Fate, kind: str, who: Who) -> Fate:
-    """Refuse what the login may not do by hand either."""
-    money = {"opening_balance", "credit_limit"}
-    moves = kind == "accounts" and any(
-        change.field in money and change.after != "0.00" for change in fate.changes
-    )
-    touches = kind == "catalog" and fate.subject.startswith(
-        ("account ", "phone ", "PIN of", "language of", "billing of", "subscription")
-    )
-    needed = {Right.MONEY} if moves else {Right.MONEY, Right.ACCOUNTS} if touches else set()
-    if not fate.acts or all(who.may(right) for right in needed):
-        return fate
-    said = _("Your login lacks the right to do this.")
-    return Fate(line=fate.line, subject=fate.subject, what="refused", column="", reason=said)
 
 
 async def check(request: web.Request, who: Who) -> web.StreamResponse:
     """Show what would become of each row; while an import runs, how far it is."""
     form = read_filter(request, CheckForm)
-    upload = await _find(request, who, form.value.upload)
+    running = web_of(request)
+    upload = await find_upload(running, who, form.value.upload)
     if upload is None:
         raise web.HTTPSeeOther("/admin/import?gone")
-    running = web_of(request)
-    rows = upload.outcome if upload.state in {"done", "failed"} else upload.shown
-    if upload.state in {"done", "failed"}:
-        # What was refused from the start stays on the list.
-        rows = (*rows, *(fate for fate in upload.shown if not fate.acts))
+    rows = rows_of(upload)
     place = read_cursor(request.query.get("after", ""), int)
     begin = place[0] if place else 0
     listed = [
@@ -136,7 +115,7 @@ async def check(request: web.Request, who: Who) -> web.StreamResponse:
     page = [fate for number, fate in listed if number >= begin]
     numbers = [number for number, _fate in listed if number >= begin]
     cursor = write_cursor(numbers[PAGE_SIZE]) if len(page) > PAGE_SIZE else None
-    blocked = upload.kind == "catalog" and any(fate.what == "refused" for fate in upload.shown)
+    blocked = is_blocked(upload)
     values = {
         "upload": upload,
         "counts": counted(rows),
@@ -151,55 +130,26 @@ async def check(request: web.Request, who: Who) -> web.StreamResponse:
     return render(request, "admin/import_check.html", who, values)
 
 
-async def _find(request: web.Request, who: Who, upload: str) -> Upload | None:
-    running = web_of(request)
-    async with running.reading() as connection:
-        return await importer_of(running).uploads.find(
-            connection, upload, login=who.login, session=who.session
-        )
-
-
 async def apply(request: web.Request, who: Who) -> web.StreamResponse:
     """Import what was shown; the page then tells how far it is. Sent twice it runs once."""
     sent = await read_sent(request, ApplyForm)
-    upload = await _find(request, who, sent.value.upload) if sent.value else None
+    upload = await find_upload(web_of(request), who, sent.value.upload) if sent.value else None
     if upload is None or upload.kind != _kind(request):
         gone = _("This file is no longer here: it was sent too long ago, or by somebody else.")
         return _page(request, who, {_kind(request): gone})
-    blocked = upload.kind == "catalog" and any(fate.what == "refused" for fate in upload.shown)
-    if not blocked and await importer_of(web_of(request)).uploads.start(upload):
-        await web_of(request).note(
-            who, f"import {upload.kind}", f"{len(upload.acting)} rows", after=upload.digest[:16]
-        )
-        start(request, upload, Actor(login=who.login, address=who.address))
+    await begin(request, who, upload)
     raise web.HTTPSeeOther(f"/admin/import/check?upload={upload.id}")
 
 
 async def refused_rows(request: web.Request, who: Who) -> web.StreamResponse:
     """Answer the rows that were refused as they were sent, each with its reason."""
     form = read_filter(request, CheckForm)
-    upload = await _find(request, who, form.value.upload)
-    body = await importer_of(web_of(request)).uploads.body_of(upload) if upload else None
+    running = web_of(request)
+    upload = await find_upload(running, who, form.value.upload)
+    body = await refused_sheet(running, upload) if upload else None
     if upload is None or body is None:
         raise web.HTTPSeeOther("/admin/import?gone")
-    bad = {fate.line: fate for fate in (*upload.shown, *upload.outcome) if fate.what == "refused"}
-    rows: list[Sequence[str]]
-    if upload.kind == "catalog":
-        rows = [("line", "field", "reason")]
-        rows += [(str(fate.line), fate.column, fate.reason) for fate in bad.values()]
-    else:
-        sheet = read(upload.kind, body)
-        titles = [title for title in sheet.titles if title]
-        rows = [(*titles, "line", "column", "reason")]
-        rows += [
-            (
-                *(row.get(title, "") for title in titles),
-                str(line), bad[line].column, bad[line].reason,
-            )
-            for line, row in sheet.rows
-            if line in bad
-        ]  # fmt: skip
-    return _file(write_sheet(rows), f"refused-{upload.kind}.csv")
+    return _file(body, f"refused-{upload.kind}.csv")
 
 
 async def example(request: web.Request, who: Who) -> web.Response:  # noqa: ARG001 - a handler's shape
@@ -226,8 +176,6 @@ def _file(body: bytes, name: str, content_type: str = "text/csv") -> web.Respons
         },
     )
 
-
-RIGHTS: Final = {"accounts": Right.ACCOUNTS, "topups": Right.MONEY, "catalog": Right.LINES}
 
 PAGES: Final = (
     Page(method="GET", path="/admin/import", roles=OPERATORS, handler=show),

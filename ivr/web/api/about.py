@@ -55,6 +55,7 @@ TAGS: Final = {
     "refunds": "What was given back.",
     "prompts": "Sounds of a client's own.",
     "desk": "Agents, callbacks and messages.",
+    "imports": "Files that are looked at row by row, then applied as they were shown.",
     "logins": "Who may log in, what for, and where it is logged in.",
     "audit": "Every change, with who made it.",
     "exports": "What can be kept, as files.",

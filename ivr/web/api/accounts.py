@@ -26,14 +26,7 @@ async def list_accounts(ask: Ask) -> Answer:
         found = await search.list_accounts(
             connection,
             ask.who.scope,
-            search.AccountFilter(
-                text=ask.query.q,
-                status=ask.query.status,
-                mode=ask.query.mode,
-                currency=ask.query.currency,
-                plan=ask.query.plan,
-                below=ask.query.below,
-            ),
+            ask.query.wanted(),
             after=ask.query.place(str),
             limit=ask.query.reach,
         )

@@ -127,7 +127,7 @@ class Operation:
     name: str
     summary: str
     roles: frozenset[Role]
-    handler: OperationHandler
+    handler: OperationHandler | StreamHandler
     # None: a file of the type `media`.
     answer: type[BaseModel] | None
     media: str = JSON

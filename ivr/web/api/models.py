@@ -19,6 +19,7 @@ from ivr.web.fields import (
     Number,
     TopUpAmount,
 )
+from ivr.web.queries.account_search import AccountFilter
 
 Money = Annotated[str, Field(description="A decimal string.", examples=["12.50"])]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -43,7 +44,7 @@ class CallsQuery(PageQuery):
     last: Day | None = Field(None, alias="to", description="Last day of the start, UTC.")
 
 
-class AccountsQuery(PageQuery):
+class AccountsExportQuery(Input):
     """Which accounts; `q` begins a code, an account number, a phone or a title."""
 
     q: Text | None = None
@@ -52,6 +53,21 @@ class AccountsQuery(PageQuery):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     plan: Text | None = None
     below: CreditLimit | None = Field(None, description="Can spend less than this.")
+
+    def wanted(self) -> AccountFilter:
+        """Return the filter for the query."""
+        return AccountFilter(
+            text=self.q,
+            status=self.status,
+            mode=self.mode,
+            currency=self.currency,
+            plan=self.plan,
+            below=self.below,
+        )
+
+
+class AccountsQuery(AccountsExportQuery, PageQuery):
+    """Which accounts, page by page."""
 
 
 class SplitQuery(PeriodQuery):

@@ -26,6 +26,7 @@ SAMPLES: Final = {
     "invoice": "2026-000123",
     "agent": "eve",
     "login": "eve@example.com",
+    "import_id": "n2RrD3kq0m5yS8uVwXz1aBcDeFgHiJkL",
     "session": "0123456789abcdef",
     "language": "en",
     "prompt": "welcome",

@@ -22,6 +22,7 @@ from billing.storage.invoice_tables import invoices
 from billing.storage.payout_tables import payouts
 from billing.subscriptions import Subscriptions
 from billing.vouchers import Vouchers
+from ivr.bulk.uploads import Uploads
 from ivr.web import sheets
 from ivr.web.api.gate import BASE
 from ivr.web.api.places import AGENT, CLIENT
@@ -91,6 +92,8 @@ class Foreign:
     file: str
     # A top-up of alice.
     transfer: str
+    # Of the operator's token, by kind.
+    uploads: dict[str, str]
 
     @property
     def fields(self) -> dict[str, str]:
@@ -119,6 +122,8 @@ class Foreign:
         path = re.sub(r"\{key:[^}]*\}\}?", self.key, path)
         path = re.sub(r"\{login:[^}]*\}\}?", "agnes", path)
         path = re.sub(r"\{session:[^}]*\}\}?", "0" * 16, path)
+        kind = next((kind for kind in self.uploads if f"/{kind}/" in path), "accounts")
+        path = re.sub(r"\{import_id:[^}]*\}\}?", self.uploads[kind], path)
         hook = self.own_webhook if path.startswith("/account") else self.webhook
         path = re.sub(r"\{delivery:[^}]*\}\}?", self.deliveries[hook], path)
         path = re.sub(r"\{webhook:[^}]*\}\}?", hook, path)
@@ -182,7 +187,23 @@ async def fill_site(site: Site) -> Foreign:
         payout=payout,
         file=file,
         transfer=paid_in.transfer_id,
+        uploads=await _uploads(site),
     )
+
+
+async def _uploads(site: Site) -> dict[str, str]:
+    """Let the operator's token have sent a file of each kind, in which there is nothing to do."""
+    store = Uploads(engine=site.desk.engine, clock=site.desk.clock, key=site.deps.web_key)
+    files = {
+        "accounts": b"account\nalice\n", "topups": b"account,amount,reference\nalice,1,1\n",
+        "catalog": b"currency: USD\ntariffs: {}\nclients: {}\n",
+    }  # fmt: skip
+    return {
+        kind: await store.keep(
+            kind=kind, login="key operator None", session="", name="file", body=body, shown=()
+        )
+        for kind, body in files.items()
+    }
 
 
 async def _webhooks(site: Site) -> dict[str, Any]:

@@ -20,7 +20,14 @@ NOT_NOTED = {
     f"/clients/{CLIENT_CODE}/preview": "nothing is changed by looking",
     "/settings/factor/begin": "nothing is in force before the first code",
     **dict.fromkeys(
-        ("/admin/import/accounts", "/admin/import/topups", "/admin/import/catalog"),
+        (
+            "/admin/import/accounts",
+            "/admin/import/topups",
+            "/admin/import/catalog",
+            "/imports/accounts",
+            "/imports/topups",
+            "/imports/catalog",
+        ),
         "a file is looked at; applying it is noted",
     ),
 }
