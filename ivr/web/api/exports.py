@@ -31,6 +31,7 @@ OPERATIONS: Final = (
         summary="Download accounts as CSV, as the import reads them",
         description="PINs cannot be read; balances are there to be looked at.", roles=OPERATORS,
         handler=export_accounts, query=AccountsExportQuery, answer=None, media="text/csv",
+        streamed=True,
     ),
     Operation(
         method="GET", path="/exports/catalog", name="exportCatalog",

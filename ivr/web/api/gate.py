@@ -139,6 +139,8 @@ class Operation:
     versioned: OperationHandler | None = None
     # What a token needs beyond its role; those of callers need nothing more.
     right: Right | None = None
+    # Written while it is read, so that it has no tag.
+    streamed: bool = False
     # Larger bodies than pages send; None: as everywhere.
     bytes_max: int | None = None
     problems: tuple[str, ...] = ()
@@ -146,6 +148,11 @@ class Operation:
     description: str = ""
     # Where what was made can be read: the name of the operation that shows it.
     located: str = ""
+
+    @property
+    def has_etag(self) -> bool:
+        """Whether what was read is not sent again."""
+        return self.method == "GET" and not self.streamed
 
     @property
     def tag(self) -> str:
@@ -203,7 +210,7 @@ def guarded(operation: Operation) -> Callable[[web.Request], Awaitable[web.Strea
                 request, answer.parts, name=answer.name, content_type=answer.media
             )
         response = answer.response(operation.statuses[0])
-        return tagged(request, response) if operation.method == "GET" else response
+        return tagged(request, response) if operation.has_etag else response
 
     return handle
 

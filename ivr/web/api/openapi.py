@@ -183,7 +183,7 @@ def _parameters(operation: Operation) -> list[Json]:
     if operation.needs_key:
         key = {"type": "string", "pattern": f"^{KEY.pattern}$"}
         found.append(_in_header(IDEMPOTENCY_HEADER, KEY_HELP, key, required=True))
-    if operation.method == "GET":
+    if operation.has_etag:
         found.append(_in_header(IF_NONE_MATCH, IF_NONE_MATCH_HELP, {"type": "string"}))
     if operation.versioned is not None:
         found.append(_in_header(IF_MATCH, IF_MATCH_HELP, {"type": "string"}))
@@ -210,7 +210,10 @@ def _given(described: Json) -> Json:
 
 
 def _responses(operation: Operation) -> Json:
-    schema = {"type": "string", "contentMediaType": operation.media}
+    # A catalog is a document itself, which some readers of this one read.
+    schema: Json = {"type": "string", "contentMediaType": operation.media}
+    if operation.media == "application/yaml":
+        schema = {"type": "object"}
     if operation.answer is not None:
         schema = _ref(operation.answer.__name__)
     responses: Json = {}
@@ -220,14 +223,14 @@ def _responses(operation: Operation) -> Json:
             headers[REPLAYED_HEADER] = _header("Replayed")
         if operation.located and status == 201:
             headers["Location"] = _header("Location")
-        if operation.method == "GET" and status == 200:
+        if operation.has_etag and status == 200:
             headers[ETAG] = _header("Tag")
         responses[str(status)] = {
             "description": GOOD[status],
             **({"headers": headers} if headers else {}),
             "content": {operation.media: {"schema": schema}},
         }
-    if operation.method == "GET":
+    if operation.has_etag:
         tag = {"headers": {ETAG: _header("Tag")}}
         responses["304"] = {"description": "The answer is what you have.", **tag}
     by_status: defaultdict[int, list[str]] = defaultdict(list)
