@@ -58,6 +58,6 @@ OPERATIONS: Final = (
         method="GET", path="/exports/audit", name="exportAudit",
         summary="Download changes as CSV, at most 50,000, newest first", roles=MANAGERS,
         right=Right.USERS, handler=export_audit, query=models.AuditExportQuery, answer=None,
-        media="text/csv",
+        media="text/csv", streamed=True,
     ),
 )  # fmt: skip

@@ -37,5 +37,6 @@ OPERATIONS: Final = (
         method="GET", path="/exports/catalog", name="exportCatalog",
         summary="Download prices, clients, lines and accounts as a catalog", roles=OPERATORS,
         handler=download_catalog, answer=None, media="application/yaml",
+        streamed=True,
     ),
 )  # fmt: skip

@@ -127,7 +127,7 @@ class Operation:
     name: str
     summary: str
     roles: frozenset[Role]
-    handler: OperationHandler | StreamHandler
+    handler: OperationHandler
     # None: a file of the type `media`.
     answer: type[BaseModel] | None
     media: str = JSON
@@ -139,7 +139,7 @@ class Operation:
     versioned: OperationHandler | None = None
     # What a token needs beyond its role; those of callers need nothing more.
     right: Right | None = None
-    # Written while it is read, so that it has no tag.
+    # A long file: made while it is sent, so that it has no tag.
     streamed: bool = False
     # Larger bodies than pages send; None: as everywhere.
     bytes_max: int | None = None
