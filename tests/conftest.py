@@ -27,7 +27,7 @@ _names = itertools.count()
 def postgres() -> Iterator[PostgresServer]:
     if find_binaries() is None:
         pytest.skip("no PostgreSQL server on this machine (Debian package: postgresql)")
-    with running_postgres() as server:
+    with running_postgres(durable=False) as server:
         yield server
 
 

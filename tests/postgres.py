@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class PostgresServer:
     bin: Path
     data: Path
     port: int
+    durable: bool = True
 
     def url(self, name: str) -> str:
         return f"postgresql+asyncpg://talkmeter@127.0.0.1:{self.port}/{name}"
@@ -39,12 +41,31 @@ class PostgresServer:
             [
                 self.bin / "pg_ctl", "-D", self.data, "-w", "-t", STARTED_WITHIN_SECONDS, "-s",
                 "-l", self.data / "log",
-                "-o", f"-p {self.port} -k {self.data} -c listen_addresses=127.0.0.1", "start",
+                "-o", " ".join(self._settings()), "start",
             ]
         )  # fmt: skip
 
     def stop(self, mode: str = "immediate") -> None:
-        _run([self.bin / "pg_ctl", "-D", self.data, "-w", "-s", "-m", mode, "stop"])
+        _run(
+            [
+                self.bin / "pg_ctl", "-D", self.data, "-w", "-t", STARTED_WITHIN_SECONDS, "-s",
+                "-m", mode, "stop",
+            ]
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def down(self, mode: str = "immediate") -> AsyncIterator[None]:
+        """Be without a server for a while; whoever comes later finds it, whatever happens here."""
+        try:
+            await asyncio.to_thread(self.stop, mode)
+            yield
+        finally:
+            await asyncio.to_thread(self.start)
+
+    def _settings(self) -> Iterator[str]:
+        yield f"-p {self.port} -k {self.data} -c listen_addresses=127.0.0.1"
+        if not self.durable:
+            yield "-c fsync=off -c full_page_writes=off"
 
 
 def find_binaries() -> Path | None:
@@ -57,8 +78,11 @@ def find_binaries() -> Path | None:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Start a server of our own and remove it afterwards."""
+def running_postgres(*, durable: bool = True) -> Iterator[PostgresServer]:
+    """Start a server of our own and remove it afterwards.
+
+    One that is not `durable` survives its own death, as tests want it to, and not the machine's.
+    """
     binaries = find_binaries()
     assert binaries is not None
     folder = Path(tempfile.mkdtemp(prefix="talkmeter-pg-", dir="/tmp"))
@@ -66,7 +90,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         nobody = pwd.getpwnam(_user())
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     data = folder / "data"
-    server = PostgresServer(bin=binaries, data=data, port=free_port())
+    server = PostgresServer(bin=binaries, data=data, port=free_port(), durable=durable)
     try:
         _run([binaries / "initdb", "-D", data, "-U", "talkmeter", "-A", "trust", "-N"])
         server.start()

@@ -49,6 +49,7 @@ async def breach(desk: Desk, *statements: str) -> list[tuple[str, tuple[str, ...
                 "the entries of each transfer sum to zero",
                 "daily sums of shares by agent equal their entries",
                 "daily sums of shares equal their entries",
+                "daily sums of parties equal their entries",
                 "all entries sum to zero per currency",
                 "each balance equals the sum of its entries",
                 "each entry continues the balance before it",

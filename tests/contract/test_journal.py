@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -124,15 +123,12 @@ async def test_a_session_that_ends_while_the_database_is_down_is_booked_when_it_
     async with open_desk(engine, tmp_path) as desk:
         await desk.caller("alice", "20")
         terms = await opened(desk, "s1")
-        await asyncio.to_thread(postgres.stop, "fast")
-        try:
+        async with postgres.down("fast"):
             settled = await desk.settle(terms, 10, 15)
             await desk.charging.replay_once()
             waiting = desk.journal.waiting()
             with pytest.raises(LedgerUnavailable):
                 await desk.charging.balance("alice")
-        finally:
-            await asyncio.to_thread(postgres.start)
         await desk.charging.replay_once()
 
         assert (settled.cost, settled.balance_after) == (parse_amount("0.10"), None)

@@ -33,13 +33,10 @@ async def test_a_call_whose_database_stops_is_cut_as_granted_and_booked_when_it_
             await line.state("choosing")
             await phone.press("1")
             await line.state("talking")
-            await asyncio.to_thread(postgres.stop)
-            try:
+            async with postgres.down():
                 async with asyncio.timeout(SLICE_SECONDS + 60):
                     await phone.ended.wait()
                 await line.log("settlement journalled", seconds_max=60)
-            finally:
-                await asyncio.to_thread(postgres.start)
 
         await line.log("journalled settlement booked", seconds_max=60)
         record = await line.ended(await line.only_call(), seconds_max=30)
@@ -55,14 +52,10 @@ async def test_without_its_database_the_line_apologises_and_rings_nobody(
     url = postgres.create(f"outage_{os.getpid()}_menu")
     port = free_udp_port()
     async with line_under_test(tmp_path, asterisk, agent_port=port, database_url=url) as line:
-        await asyncio.to_thread(postgres.stop)
-        try:
-            async with line.phone(ALICE) as phone:
-                await phone.call(DID)
-                async with asyncio.timeout(40):
-                    await phone.ended.wait()
-        finally:
-            await asyncio.to_thread(postgres.start)
+        async with postgres.down(), line.phone(ALICE) as phone:
+            await phone.call(DID)
+            async with asyncio.timeout(40):
+                await phone.ended.wait()
 
         assert phone.audio.packets_heard > 0
         assert not any(fact.get("after") == "waiting" for fact in line.seen)
