@@ -33,7 +33,9 @@ _FRACTION: Final = (
     r"0\.([1-9][0-9]{0,5}|0[1-9][0-9]{0,4}|00[1-9][0-9]{0,3}|000[1-9][0-9]{0,2}|0000[1-9][0-9]?"
     r"|00000[1-9])"
 )
-POSITIVE: Final = rf"^([1-9][0-9]{{0,12}}(\.[0-9]{{1,6}})?|{_FRACTION})$"
+# The largest amount there is: a million millions.
+_LARGEST: Final = r"1000000000000(\.0{1,6})?"
+POSITIVE: Final = rf"^([1-9][0-9]{{0,11}}(\.[0-9]{{1,6}})?|{_LARGEST}|{_FRACTION})$"
 TOP_UP: Final = rf"^([1-9][0-9]{{0,5}}(\.[0-9]{{1,6}})?|1000000(\.0{{1,6}})?|{_FRACTION})$"
 DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 YEAR_MIN: Final = 2000
@@ -152,7 +154,7 @@ OptionalPin = Annotated[Pin | None, BeforeValidator(_nothing)]
 # JSON and forms carry amounts as decimal strings; inside they are micro-units.
 _WRITTEN: Final[dict[str, Any]] = {  # Any: a JSON schema
     "type": "string",
-    "pattern": r"^[0-9]{1,13}(\.[0-9]{1,6})?$",
+    "pattern": rf"^([0-9]{{1,12}}(\.[0-9]{{1,6}})?|{_LARGEST})$",
     "examples": ["12.50"],
 }
 Amount = Annotated[Micros, BeforeValidator(_amount), Field(json_schema_extra=_WRITTEN)]
