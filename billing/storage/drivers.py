@@ -18,7 +18,7 @@ from sqlalchemy import Dialect, Executable, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from billing.storage.statements import Find, Found, Other, Rows, Statement, Steps
+from billing.storage.statements import Adds, Find, Found, Other, Rows, Statement, Steps
 
 COMPILED_MAX: Final = 500
 # A plan is kept as long as its connection: one made while the tables were empty would scan them
@@ -133,6 +133,10 @@ class SqliteDriver:
     def _step(self, statement: Statement, rows: Sequence[Any]) -> Found:  # Any: as in Steps
         if isinstance(statement, Find):
             return self._find(statement, rows)
+        if isinstance(statement, Adds):
+            for part, mine in zip(statement.parts, rows, strict=True):
+                self._own.executemany(part.sqlite, mine)
+            return []
         if isinstance(statement, Other):
             sql, rows = self._compiled.of(statement.statement, rows)
         else:
@@ -188,7 +192,10 @@ class PostgresDriver:
             sql, ordered = self._compiled.of(statement.statement, rows)
             await self._connection.executemany(sql, ordered)
             return []
-        columns = [list(column) for column in zip(*rows, strict=True)]
+        if isinstance(statement, Adds):
+            columns = statement.columns(rows)
+        else:
+            columns = [list(column) for column in zip(*rows, strict=True)]
         found: Found = await self._connection.fetch(statement.postgresql, *columns)
         return found
 

@@ -44,7 +44,7 @@ from billing.storage.report_tables import (
     revenue_days,
     share_days,
 )
-from billing.storage.statements import Add, Find, Insert, Steps, Update, Values
+from billing.storage.statements import Add, Adds, Find, Insert, Steps, Update, Values
 from billing.storage.tables import accounts, entries, holds, sessions, transfers
 
 Outcome: TypeAlias = Answer | BillingError
@@ -110,12 +110,15 @@ _CLOSE_SESSIONS: Final = Update(
     guard=("state", "open"),
 )  # fmt: skip
 _UPDATE_ACCOUNTS: Final = Update(accounts, columns=_ACCOUNT_STATE)
-_ADD_REVENUE: Final = Add(
-    revenue_days, keys=KEY, sums=("sessions", "talk_us", "billed_seconds", "gross")
-)
-_ADD_SHARES: Final = Add(share_days, keys=(*KEY, "kind", "account"), sums=("amount",))
-_ADD_AGENTS: Final = Add(agent_days, keys=AGENT_KEY, sums=AGENT_SUMS)
 _ADD_PARTIES: Final = Add(party_days, keys=PARTY_KEY, sums=("movements", "amount"))
+_ADD_SUMS: Final = Adds(
+    (
+        Add(revenue_days, keys=KEY, sums=("sessions", "talk_us", "billed_seconds", "gross")),
+        Add(share_days, keys=(*KEY, "kind", "account"), sums=("amount",)),
+        Add(agent_days, keys=AGENT_KEY, sums=AGENT_SUMS),
+        _ADD_PARTIES,
+    )
+)
 
 
 async def post_batch(connection: AsyncConnection, operations: Sequence[Operation]) -> list[Outcome]:
@@ -237,13 +240,15 @@ def _write(book: Book) -> Steps[None]:
         (_UPDATE_HOLDS, [(*_hold(row), row.id) for row in changed_holds]),
         (_CLOSE_SESSIONS, [_closed(op, answer) for op, answer in book.closed]),
         (_UPDATE_ACCOUNTS, [_account(row) for row in book.changed_accounts.values()]),
-        (_ADD_REVENUE, list(book.sums.revenue_rows())),
-        (_ADD_SHARES, list(book.sums.share_rows())),
-        (_ADD_AGENTS, list(book.sums.agent_rows())),
-        (_ADD_PARTIES, list(book.sums.party_rows())),
     ):
         if rows:
             yield statement, rows
+    parties = list(book.sums.party_rows())
+    if book.sums.revenue:
+        sold = (book.sums.revenue_rows(), book.sums.share_rows(), book.sums.agent_rows())
+        yield _ADD_SUMS, [*map(list, sold), parties]
+    elif parties:
+        yield _ADD_PARTIES, parties
 
 
 def shares_json(shares: Sequence[Share]) -> str:

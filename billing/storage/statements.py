@@ -4,6 +4,7 @@
     Insert   many rows
     Update   many rows by id, each only where a guard still holds
     Add      amounts to sums, each made when first added to
+    Adds     several of these at once, for one round trip
 
 A unit of work is a generator of steps: it yields a statement with its rows and is sent what was
 found. `drivers` runs it, in one thread hop on SQLite, or with one round trip a step on PostgreSQL.
@@ -11,10 +12,11 @@ found. `drivers` runs it, in one thread hop on SQLite, or with one round trip a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy import BigInteger, Boolean, Column, Executable, Integer, Table
 
@@ -141,9 +143,46 @@ class Add:
         return f"{Insert(self.table, (*self.keys, *self.sums)).postgresql}{self._tail}"
 
     @property
+    def width(self) -> int:
+        """How many values a row has."""
+        return len(self.keys) + len(self.sums)
+
+    @property
     def _tail(self) -> str:
         sets = (f"{name} = {self.table.name}.{name} + excluded.{name}" for name in self.sums)
         return f" ON CONFLICT ({', '.join(self.keys)}) DO UPDATE SET {', '.join(sets)}"
+
+
+@dataclass(frozen=True)
+class Adds:
+    """Several `Add`s to tables of their own; its rows are those of each, in their order."""
+
+    parts: tuple[Add, ...]
+
+    @cached_property
+    def postgresql(self) -> str:
+        """One statement for all: what stands in a WITH is written, whether it is read or not."""
+        written, number = [], 0
+        for name, part in enumerate(self.parts):
+            written.append(f"added_{name} AS ({_counted_from(number, part.postgresql)})")
+            number += part.width
+        return f"WITH {', '.join(written)} SELECT 1"
+
+    def columns(self, rows: Sequence[Rows]) -> list[list[Any]]:  # Any: of many column types
+        """Turn rows into one array a column, of all parts; no rows are empty arrays."""
+        found: list[list[Any]] = []
+        for part, mine in zip(self.parts, rows, strict=True):
+            columns = zip(*mine, strict=True) if mine else [()] * part.width
+            found += [list(column) for column in columns]
+        return found
+
+
+_MARK: Final = re.compile(r"\$(\d+)")
+
+
+def _counted_from(number: int, sql: str) -> str:
+    """Let the values of a statement be counted from another one than the first."""
+    return _MARK.sub(lambda mark: f"${int(mark[1]) + number}", sql)
 
 
 def _arrays(table: Table, names: Sequence[str]) -> str:
@@ -159,5 +198,5 @@ class Other:
     statement: Executable
 
 
-Statement: TypeAlias = Find | Insert | Update | Add | Other
+Statement: TypeAlias = Find | Insert | Update | Add | Adds | Other
 Steps: TypeAlias = Generator[tuple[Statement, Sequence[Any]], Found, T]  # Any: Values, or a dict
