@@ -46,6 +46,8 @@ from billing.storage.payout_tables import payout_terms, payouts
 
 PAGE_MAX: Final = 500
 NOTE_MAX: Final = 500
+# The note of a request that its own party took back.
+WITHDRAWN: Final = "withdrawn by its party"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,11 @@ class Payout:
     note: str | None
     file: str | None = None
     decided_us: int | None = None
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether its own party took the request back."""
+        return self.status is PayoutStatus.REJECTED and self.note == WITHDRAWN
 
 
 class Payouts:
@@ -158,6 +165,17 @@ class Payouts:
             raise InvalidInput(reason="a rejected payout needs a reason")
         return await self._move(payout_id, PayoutStatus.REJECTED, actor=actor, note=note)
 
+    async def withdraw(self, payout_id: str, *, actor: str) -> Payout:
+        """Take back a request that nobody has decided yet, for the party that made it.
+
+        Raises:
+            UnknownPayout: there is none with this id.
+            PayoutNotMovable: it is approved or paid already.
+
+        """
+        rejected = PayoutStatus.REJECTED
+        return await self._move(payout_id, rejected, actor=actor, note=WITHDRAWN, undecided=True)
+
     async def pay(self, payout_id: str, *, actor: str) -> Payout:
         """Note that the bank paid it."""
         return await self._move(payout_id, PayoutStatus.PAID, actor=actor)
@@ -214,7 +232,13 @@ class Payouts:
         return payout
 
     async def _move(
-        self, payout_id: str, to: PayoutStatus, *, actor: str, note: str | None = None
+        self,
+        payout_id: str,
+        to: PayoutStatus,
+        *,
+        actor: str,
+        note: str | None = None,
+        undecided: bool = False,
     ) -> Payout:
         async with self._writing() as connection:
             known = (await connection.execute(_by_id(payout_id))).one_or_none()
@@ -227,7 +251,8 @@ class Payouts:
             payout = payout_of(row)
             if payout.status == to:
                 return payout
-            if (payout.status, to) not in MOVES:
+            late = undecided and payout.status is not PayoutStatus.REQUESTED
+            if late or (payout.status, to) not in MOVES:
                 raise PayoutNotMovable(payout=payout_id, status=payout.status, to=to)
             values = await self._book_move(connection, payout, to, actor)
             if note:

@@ -158,10 +158,10 @@ def payouts_grid(found: Sequence[Payout], path: str) -> Grid:
         rows=tuple(
             (
                 grid.text(f"{moment_of(one.requested_us):%Y-%m-%d}", link=f"{path}/{one.id}"),
-                grid.badge(one.status.value),
+                grid.badge("withdrawn" if one.withdrawn else one.status.value),
                 grid.money(one.amount, one.party.currency),
                 grid.moment(one.paid_us),
-                grid.text(one.note or ""),
+                grid.text("" if one.withdrawn else one.note or ""),
             )
             for one in found
         ),

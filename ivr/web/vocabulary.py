@@ -53,6 +53,7 @@ WORDS: Final = {
     "requested": "Requested",
     "approved": "Approved",
     "rejected": "Rejected",
+    "withdrawn": "Withdrawn",
     "past_due": "Past due",
     "cancelled": "Cancelled",
     "ended": "Ended",

@@ -168,6 +168,46 @@ async def test_a_rejected_payout_gives_the_money_back(desk: Desk, payouts: Payou
     assert await desk.proved()
 
 
+async def test_a_request_is_withdrawn_by_its_party_until_somebody_decides(
+    desk: Desk, payouts: Payouts
+) -> None:
+    await earn(desk, "s1", 1_000)
+    desk.clock.advance(31 * DAY)
+    await payouts.set_terms("client", "acme", PayoutTerms(bank=BANK))
+    first = await payouts.request(ACME, key="first", actor="acme")
+
+    gone = await payouts.withdraw(first.id, actor="acme")
+    again = await payouts.withdraw(first.id, actor="acme")
+    second = await payouts.request(ACME, key="second", actor="acme")
+    await payouts.approve(second.id, actor="olga")
+
+    assert (gone.status, gone.withdrawn, again) == (PayoutStatus.REJECTED, True, gone)
+    assert second.amount == first.amount
+    with pytest.raises(PayoutNotMovable):
+        await payouts.withdraw(second.id, actor="acme")
+    with pytest.raises(UnknownPayout):
+        await payouts.withdraw("nothing", actor="acme")
+    assert await desk.proved()
+
+
+async def test_of_withdrawal_and_approval_at_once_one_happens(desk: Desk, payouts: Payouts) -> None:
+    await earn(desk, "s1", 1_000)
+    desk.clock.advance(31 * DAY)
+    await payouts.set_terms("client", "acme", PayoutTerms(bank=BANK))
+    for number in range(5):
+        asked = await payouts.request(ACME, key=f"k{number}", actor="acme", amount=1_000_000)
+
+        ended = await asyncio.gather(
+            payouts.withdraw(asked.id, actor="acme"),
+            payouts.approve(asked.id, actor="olga"),
+            return_exceptions=True,
+        )
+
+        refused = [one for one in ended if isinstance(one, BaseException)]
+        assert [type(one) for one in refused] == [PayoutNotMovable]
+    assert await desk.proved()
+
+
 async def test_what_cannot_be_paid_is_refused_by_name(desk: Desk, payouts: Payouts) -> None:
     await earn(desk, "s1", 1_000)
     desk.clock.advance(31 * DAY)

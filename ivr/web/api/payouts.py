@@ -143,6 +143,16 @@ async def reject(ask: Ask) -> Answer:
     return await _decided(ask, "reject payout", done)
 
 
+async def withdraw(ask: Ask) -> Answer:
+    """Take back a request of one's own that nobody has decided yet; again changes nothing."""
+    async with ask.web.reading() as connection:
+        one = await find_payout(connection, ask.who.scope, ask.named("payout"))
+    done = await _use(ask).withdraw(one.id, actor=ask.who.login)
+    if one.status != done.status:
+        await ask.web.note(ask.who, "withdraw payout", done.id, after=_said(done))
+    return Answer(model=_payout(ask, done))
+
+
 async def note_paid(ask: Ask) -> Answer:
     """Note that the bank paid it; again changes nothing."""
     done = await _use(ask).pay(ask.named("payout"), actor=ask.who.login)
@@ -294,6 +304,17 @@ OPERATIONS: Final = (
         body=models.Rejection,
         answer=models.Payout,
         problems=("unknown_payout", "payout_not_movable", "invalid_input"),
+    ),
+    Operation(
+        method="POST",
+        path=f"/payouts/{PAYOUT}/withdraw",
+        name="withdrawPayout",
+        summary="Take back a request that nobody has decided yet",
+        roles=PARTIES,
+        right=Right.MONEY,
+        handler=withdraw,
+        answer=models.Payout,
+        problems=("not_found", "payout_not_movable"),
     ),
     Operation(
         method="POST",

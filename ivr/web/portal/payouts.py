@@ -14,7 +14,7 @@ from ivr.web.admin.payouts import payouts_of
 from ivr.web.fields import PAGE_SIZE, PageInput, TopUpAmount, read_cursor, write_cursor
 from ivr.web.forms import FormKey, attempt, new_key, read_sent
 from ivr.web.grid import Grid
-from ivr.web.guard import Page, render
+from ivr.web.guard import Page, read_form, render
 from ivr.web.language import gettext as _
 from ivr.web.lists import first_link, next_link
 from ivr.web.party_money import (
@@ -140,11 +140,37 @@ async def ask(request: web.Request, who: Who) -> web.StreamResponse:
 
 async def show_one(request: web.Request, who: Who) -> web.Response:
     """Show one payout: where it stands, and what it was taken from."""
+    return await _payout_page(request, who)
+
+
+async def _payout_page(request: web.Request, who: Who, *, refused: str = "") -> web.Response:
     async with web_of(request).reading() as connection:
         one = await find_payout(connection, who.scope, request.match_info["payout_id"])
         opening, moved, closing = await moved_before(connection, who.scope, one)
-    values = {"one": one, "opening": opening, "moved": moved, "closing": closing}
-    return render(request, "portal/payout.html", who, values)
+    values = {
+        "one": one,
+        "opening": opening,
+        "moved": moved,
+        "closing": closing,
+        "refused": refused,
+    }
+    status = 409 if refused else 200
+    return render(request, "portal/payout.html", who, values, status=status)
+
+
+async def withdraw(request: web.Request, who: Who) -> web.StreamResponse:
+    """Take back a request of the visitor's own party; again changes nothing."""
+    running = web_of(request)
+    async with running.reading() as connection:
+        one = await find_payout(connection, who.scope, request.match_info["payout_id"])
+    await read_form(request)
+    done, refused = await attempt(payouts_of(running).withdraw(one.id, actor=who.login))
+    if done is None:
+        return await _payout_page(request, who, refused=refused)
+    if one.status != done.status:
+        facts = f"{format_amount(done.amount)} {done.party.currency} to {done.party.code}"
+        await running.note(who, "withdraw payout", done.id, after=facts)
+    raise web.HTTPSeeOther(f"{PATH}/{done.id}")
 
 
 async def show_statement(request: web.Request, who: Who) -> web.Response:
@@ -186,6 +212,13 @@ PAGES: Final = (
     Page(method="GET", path=PATH, roles=PARTIES, handler=show),
     Page(method="POST", path=PATH, roles=PARTIES, right=Right.MONEY, handler=ask),
     Page(method="GET", path=f"{PATH}/{PAYOUT_PATH}", roles=PARTIES, handler=show_one),
+    Page(
+        method="POST",
+        path=f"{PATH}/{PAYOUT_PATH}/withdraw",
+        roles=PARTIES,
+        right=Right.MONEY,
+        handler=withdraw,
+    ),
     Page(method="GET", path="/portal/statement", roles=PARTIES, handler=show_statement),
     Page(
         method="GET",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from billing.payouts import Payouts
 from ivr.web.api.gate import BASE
 from ivr.web.scope import Role
 from tests.integration.web.test_lines_api import Caller
-from tests.site import Browser, Site, browser
+from tests.site import Browser, Site, browser, csrf_of, field_of, text_of
 
 BANK = {"name": "Talkmeter Ltd", "iban": "LT12 1000 0111 0100 1000", "bic": ""}
 ACME = "/parties/client/acme"
@@ -112,6 +113,47 @@ async def test_a_hold_stops_requests_and_approvals_until_it_is_released(
     assert own["held"]["since"]
     assert (own["held"]["reason"], own["held"]["by"]) == (None, None)
     assert free["held"] is None
+
+
+async def test_a_request_is_taken_back_by_who_made_it(earned: Site, server: TestServer):
+    async with browser(server) as client:
+        ours = Keyed(client, await earned.token(Role.OPERATOR))
+        acme = Keyed(client, await earned.token(Role.CLIENT, "acme"))
+        globex = Keyed(client, await earned.token(Role.CLIENT, "globex"))
+        _, before = await acme("GET", "/payouts/payable")
+        _, asked = await acme.move("/payouts", "k1", amount="1.00")
+        place = f"/payouts/{asked['id']}"
+        others = [(await one("POST", f"{place}/withdraw"))[0] for one in (globex, ours)]
+        done, gone = await acme("POST", f"{place}/withdraw")
+        again, _ = await acme("POST", f"{place}/withdraw")
+        _, after = await acme("GET", "/payouts/payable")
+        _, second = await acme.move("/payouts", "k2", amount="1.00")
+        await ours("POST", f"/payouts/{second['id']}/approve")
+        late, why = await acme("POST", f"/payouts/{second['id']}/withdraw")
+
+    assert (others, done, again) == ([404, 403], 200, 200)
+    assert (gone["status"], gone["note"]) == ("rejected", "withdrawn by its party")
+    assert after == before
+    assert (late, why["code"]) == (409, "payout_not_movable")
+    told = (await earned.rows("audit_log"))["audit_log"]
+    assert sum("withdraw payout" in row for row in told) == 1
+
+
+async def test_a_party_withdraws_a_request_on_its_page(earned: Site, server: TestServer):
+    async with browser(server, "acme") as client:
+        page = await (await client.get("/portal/payouts")).text()
+        form = {"csrf": csrf_of(page), "key": field_of(page, "key"), "amount": "1.00"}
+        asked = await (await client.post("/portal/payouts", data=form)).text()
+        place = next(iter(re.findall(r"/portal/payouts/[0-9a-f-]{36}", asked)))
+        shown = await (await client.get(place)).text()
+        done = await client.post(f"{place}/withdraw", data={"csrf": form["csrf"]})
+        said = await done.text()
+        listed = text_of(await (await client.get("/portal/payouts")).text())
+
+    assert "Withdraw the request" in shown
+    assert "The request is withdrawn: 1.00 USD are in your balance again." in text_of(said)
+    assert "Withdraw the request" not in said
+    assert "Withdrawn" in listed
 
 
 async def test_resellers_and_referrers_have_the_same_of_their_own(earned: Site, server: TestServer):

@@ -78,6 +78,7 @@ DONE_BY = {
     "admin.cards.check": ("compareCardPayment",),
     "admin.cards.close": ("closeCardPayment",),
     "portal.payouts.ask": ("requestPayout",),
+    "portal.payouts.withdraw": ("withdrawPayout",),
     "account.money.redeem": ("redeemVoucher",),
     "account.cards.pay": ("beginCardPayment",),
     "account.cards.set_auto": ("setAutoTopUp",),
