@@ -223,7 +223,7 @@ OPERATIONS: Final = (
         handler=list_sessions, answer=models.Sessions,
     ),
     Operation(
-        method="DELETE", path=f"/logins/{LOGIN}/sessions", name="endSessions",
+        method="POST", path=f"/logins/{LOGIN}/sessions/end", name="endSessions",
         summary="End all sessions of a login", roles=MANAGERS, right=Right.USERS,
         handler=end_sessions, answer=models.EndedSessions, problems=REFUSALS,
     ),

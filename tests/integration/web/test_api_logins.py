@@ -66,7 +66,7 @@ async def test_a_new_password_ends_what_was_and_works(site: Site, server: TestSe
         came = await log_in(vera, "vera", told["password"])
         rights, changed = await _ask(client, "POST", "/logins/vera/rights", {"rights": ["money"]})
         factor, _ = await _ask(client, "DELETE", "/logins/vera/factor")
-        ended, count = await _ask(client, "DELETE", "/logins/vera/sessions")
+        ended, count = await _ask(client, "POST", "/logins/vera/sessions/end")
 
     assert (reset, rights, factor, ended) == (200, 200, 200, 200)
     assert (outside.status, came.status) == (303, 303)
