@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 SCREENS: Final = Path(__file__).parents[2] / "build" / "screens"
 WALKERS: Final = ("", "olga", "acme", "topco", "rolf", "alice")
-PUBLIC: Final = ("/", "/login/pin", "/nowhere")
+PUBLIC: Final = ("/", "/login/pin", "/signup", "/api", "/nowhere")
 SIZES: Final = {"desk": (1280, 800, "en"), "phone": (390, 844, "de")}
 SERIOUS: Final = ("serious", "critical")
 TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
