@@ -28,7 +28,7 @@ WEBHOOK_ACTIONS: Final = {
 }
 LISTEN_ACTIONS: Final = {
     "message": mark("listen to message"),
-    "recording": mark("listen to recording"),
+    "talk": mark("listen to talk"),
 }
 # Written by `ivr.bulk`, which knows no pages.
 IMPORT_ACTIONS: Final = (

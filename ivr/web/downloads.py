@@ -16,9 +16,10 @@ async def send_parts(
 ) -> web.StreamResponse:
     """Send a file part by part; what cannot even begin is an error like that of any page."""
     first = await anext(parts, b"")
+    charset = "" if content_type.startswith("audio/") else "; charset=utf-8"
     response = web.StreamResponse(
         headers={
-            "Content-Type": f"{content_type}; charset=utf-8",
+            "Content-Type": f"{content_type}{charset}",
             "Content-Disposition": f'attachment; filename="{name}"',
             "Cache-Control": "no-store",
         }

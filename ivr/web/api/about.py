@@ -57,6 +57,7 @@ TAGS: Final = {
     "desk": "Agents, callbacks and messages.",
     "imports": "Files that are looked at row by row, then applied as they were shown.",
     "logins": "Who may log in, what for, and where it is logged in.",
+    "settings": "What the service was started with.",
     "audit": "Every change, with who made it.",
     "exports": "What can be kept, as files.",
     "webhooks": "Who is told of what happens, and what became of telling it.",

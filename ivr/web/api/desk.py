@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Final
 
 from ivr.calls.history import moment
 from ivr.directory.agents import set_agent
+from ivr.web.actions import LISTEN_ACTIONS
 from ivr.web.api import desk_models as models
-from ivr.web.api.gate import Answer, Ask, FileAnswer, Operation
+from ivr.web.api.gate import Answer, Ask, LongFile, Operation
 from ivr.web.api.places import AGENT, CALL, CALLBACK, CLIENT
 from ivr.web.desk_pages import agents_of
 from ivr.web.problems import Refusal
@@ -82,18 +85,34 @@ async def list_messages(ask: Ask) -> Answer:
     )
 
 
-async def hear_message(ask: Ask) -> FileAnswer:
+async def hear_message(ask: Ask) -> LongFile:
     """Answer the sound of a message, and write down who asked for it."""
+    return await _heard(ask, "message")
+
+
+async def hear_talk(ask: Ask) -> LongFile:
+    """Answer the recording of a talk, and write down who asked for it."""
+    return await _heard(ask, "talk")
+
+
+async def _heard(ask: Ask, kind: str) -> LongFile:
     call_id, mailbox = ask.named("call_id"), ask.web.deps.mailbox
     async with ask.web.reading() as connection:
-        sound = await queries.find_sound(connection, ask.who.scope, call_id, "message")
-    if mailbox is None or not mailbox.is_there(call_id, "message"):
+        sound = await queries.find_sound(connection, ask.who.scope, call_id, kind)
+    if mailbox is None or not mailbox.is_there(call_id, kind):
         raise Refusal("not_found", "The sound file is not here any more.")
-    await ask.web.note(ask.who, "listen to message", call_id)
+    await ask.web.note(ask.who, LISTEN_ACTIONS[kind], call_id)
     async with ask.web.deps.engine.begin() as connection:
         await queries.mark_heard(connection, sound, ask.web.now_us())
-    body = await asyncio.to_thread(mailbox.file(call_id, "message").read_bytes)
-    return FileAnswer(body=body, media="audio/wav", name=f"{call_id}.wav")
+    parts = _parts(mailbox.file(call_id, kind))
+    return LongFile(parts=parts, media="audio/wav", name=f"{call_id}-{kind}.wav")
+
+
+async def _parts(path: Path) -> AsyncGenerator[bytes, None]:
+    """Read a file piece by piece: a recording of an hour is some 60 MB."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while part := await asyncio.to_thread(file.read, PART_BYTES):
+            yield part
 
 
 async def list_callbacks(ask: Ask) -> Answer:
@@ -140,6 +159,7 @@ async def cancel_callback(ask: Ask) -> Answer:
     return Answer(model=models.CallbackCancelled(id=callback))
 
 
+PART_BYTES: Final = 256 * 1024
 DESKS: Final = OPERATORS | CLIENTS
 OPERATIONS: Final = (
     Operation(
@@ -183,6 +203,21 @@ OPERATIONS: Final = (
         handler=hear_message,
         answer=None,
         media="audio/wav",
+        streamed=True,
+        problems=("not_found",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/calls/{CALL}/recording",
+        name="hearTalk",
+        summary="Download the recording of a talk; who listens is written down",
+        roles=DESKS,
+        right=Right.CALLS,
+        handler=hear_talk,
+        answer=None,
+        media="audio/wav",
+        streamed=True,
+        problems=("not_found",),
     ),
     Operation(
         method="GET",

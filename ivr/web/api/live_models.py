@@ -149,3 +149,19 @@ class Health(Output):
 
     state: Annotated[str, Field(pattern="^(good|warn|bad)$")]
     parts: tuple[HealthPart, ...]
+
+
+class Setting(Output):
+    """A setting in force; of a secret only whether it is set."""
+
+    group: str
+    name: str
+    value: str
+    source: str
+    meaning: str
+
+
+class Settings(Output):
+    """All settings, by group."""
+
+    items: tuple[Setting, ...]

@@ -1,4 +1,4 @@
-"""Operations on operations: alarms, limits, health."""
+"""Operations on operations: alarms, limits, settings, health."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ivr.alarms.store import Alarm, acknowledge, list_alarms
 from ivr.calls.history import moment
+from ivr.configuration import configured
 from ivr.directory.fraud_limits import FraudLimits, changed, load_limits, save_limits
 from ivr.web.admin.health import parts_of, worst_of
 from ivr.web.admin.limits import write
@@ -110,6 +111,27 @@ async def show_health(ask: Ask) -> Answer:
     )
 
 
+async def show_settings(ask: Ask) -> Answer:
+    """Show the settings in force; they are changed where the service is started."""
+    settings = ask.web.deps.settings
+    groups = configured(settings) if settings is not None else {}
+    return Answer(
+        model=models.Settings(
+            items=tuple(
+                models.Setting(
+                    group=group,
+                    name=one.name,
+                    value=one.value,
+                    source=one.source,
+                    meaning=one.meaning,
+                )
+                for group, found in groups.items()
+                for one in found
+            )
+        )
+    )
+
+
 OPERATIONS: Final = (
     Operation(
         method="GET",
@@ -153,6 +175,17 @@ OPERATIONS: Final = (
         answer=models.Limits,
         right=Right.USERS,
         problems=("invalid_input",),
+    ),
+    Operation(
+        method="GET",
+        path="/settings",
+        name="showSettings",
+        summary="Show the settings in force and where they come from",
+        description="They are changed where the service is started; secrets are never shown.",
+        roles=OPERATORS,
+        handler=show_settings,
+        answer=models.Settings,
+        right=Right.USERS,
     ),
     Operation(
         method="GET",

@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from ivr.directory.catalog_apply import apply
 from ivr.directory.catalog_file import load_catalog
+from ivr.web.scope import Role
 from tests.site import NO_CALL, SOUND, Site, browser, csrf_of, text_of
 
 CATALOG = """
@@ -53,6 +54,29 @@ async def test_a_message_is_heard_by_its_client_and_that_is_written_down(
     assert (piece.status, await piece.read()) == (206, SOUND[100:200])
     assert noted.count(("acme", "listen to message", call_id)) == 1
     assert path in call
+
+
+async def test_a_recorded_talk_is_heard_and_downloaded_and_both_are_written_down(
+    site: Site, server: TestServer
+):
+    call_id = await site.call()
+    await site.sound(call_id, "talk")
+    headers = {"Authorization": f"Bearer {await site.token(Role.CLIENT, 'acme')}"}
+    async with browser(server, "acme") as client:
+        heard = await client.get(f"/portal/calls/{call_id}/sound/talk")
+        sound = await heard.read()
+        kept = await client.get(f"/api/v1/calls/{call_id}/recording", headers=headers)
+        file = await kept.read()
+        none = await client.get(f"/api/v1/calls/{NO_CALL}/recording", headers=headers)
+    async with site.desk.engine.connect() as connection:
+        rows = await connection.exec_driver_sql("SELECT actor, action, subject FROM audit_log")
+        noted = [tuple(row) for row in rows]
+
+    assert (heard.status, sound) == (200, SOUND)
+    assert (kept.headers["Content-Type"], file) == ("audio/wav", SOUND)
+    assert none.status == 404
+    for actor in ("acme", "client acme"):
+        assert noted.count((actor, "listen to talk", call_id)) == 1
 
 
 @pytest.mark.parametrize("visitor", ["globex", "alice"])

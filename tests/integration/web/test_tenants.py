@@ -160,6 +160,7 @@ async def fill_site(site: Site) -> Foreign:
     await Shop(desk=site.desk, plans=plans).offer(Plan(name="free", currency="USD", price=0))
     await plans.subscribe("alice", "free")
     await site.sound(call_id)
+    await site.sound(call_id, "talk")
     await site.own_prompt("acme", "secret")
     await site.topic("Acme Secret Topic")
     await site.opened("acme")
