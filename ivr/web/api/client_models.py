@@ -72,8 +72,8 @@ class ShareTerms(Input):
     `fixed_fee` is the provider's alone, and comes before all parts.
     """
 
-    party: Literal["provider", "client", "reseller"]
-    account: Code = Field(description="`provider`, the client itself, or the reseller's code.")
+    party: Literal["provider", "client", "reseller", "referrer"]
+    account: Code = Field(description="`provider`, the client itself, or the partner's code.")
     basis_points: BasisPoints
     fixed_fee: CreditLimit = 0
 

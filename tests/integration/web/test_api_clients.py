@@ -85,6 +85,28 @@ async def test_a_call_is_divided_by_what_might_be_agreed(site: Site, server: Tes
     assert before == after
 
 
+async def test_what_is_shown_of_a_client_can_be_sent_back(site: Site, server: TestServer):
+    await site.parties()
+    async with browser(server) as client:
+        call = Caller(client, await site.token(Role.OPERATOR))
+        await call("PUT", ONE, version="", **DRAFT)
+        answers = []
+        for place in (ONE, "/clients/acme"):
+            _, shown = await call("GET", place)
+            names = ("title", "currency", "shares", "calls_max", "countries", "version")
+            body = {name: shown[name] for name in names}
+            body["referrers"] = [
+                each | {"starts": each["starts"][:10], "until": each["until"][:10]}
+                for each in shown["referrers"]
+            ]
+            done, after = await call("PUT", place, **body)
+            answers.append((done, after == shown))
+        _, history = await call("GET", f"{ONE}/agreements")
+
+    assert answers == [(200, True), (200, True)]
+    assert len(history["items"]) == 1
+
+
 async def test_a_client_is_suspended_and_limited(site: Site, server: TestServer):
     async with browser(server) as client:
         call = Caller(client, await site.token(Role.OPERATOR))
