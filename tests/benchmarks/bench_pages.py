@@ -2,7 +2,8 @@
 
     each GET of each role, with 1,000,000 calls of a year, 100,000 accounts and all around (`large`)
 
-The slowest are printed; the floor is what a page may take (150 ms; the goal is 50 ms). A browser's
+The slowest are printed, with their medians: on a machine that others use, too, these say more. The
+floor is what a page may take (150 ms; the goal is 50 ms). A browser's
 own time and the network are not in it: the client is in the same process, on loopback. Of a file
 that is made while it is sent, it is the time to its first bytes.
 """
@@ -39,7 +40,7 @@ SECONDS, TURNS_MIN, TURNS_MAX = 0.6, 3, 20
 # What takes longer is not waited for: the benchmark ends whatever a page does.
 SECONDS_MAX = 20.0
 PREPARED_SECONDS_MAX = 600
-SLOWEST = 10
+SLOWEST, LISTED = 6, 20
 LOGINS = {
     Role.OPERATOR: "olga",
     Role.CLIENT: "client7",
@@ -109,20 +110,25 @@ def figures(size: int = SIZE) -> list[Figure]:
 def _measured(url: str, database: str, size: int, folder: Path) -> Iterator[Figure]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         times = runner.run(_run(url, size, folder))
-    slowest = sorted(times.items(), key=lambda each: -each[1])
-    late = sum(milliseconds > ALLOWED_MS for milliseconds in times.values())
-    slow = sum(milliseconds > ALLOWED_MS * WISHED for milliseconds in times.values())
-    print(
-        f"  {database}: {len(times)} pages and reads, the median of their p95 is "
-        f"{statistics.median(times.values()):.1f} ms; {late} take more than {ALLOWED_MS:.0f} ms, "
-        f"{slow} more than {ALLOWED_MS * WISHED:.0f} ms",
-        flush=True,
-    )
-    for name, milliseconds in slowest[:SLOWEST]:
-        yield Figure(f"{name}, {database}", milliseconds, "p95 ms allowed", ALLOWED_MS, 1, WISHED)
+    p95 = {name: taken[math.ceil(len(taken) * 0.95) - 1] for name, taken in times.items()}
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    for what, found in (("p95", p95), ("median", medians)):
+        late = sum(milliseconds > ALLOWED_MS for milliseconds in found.values())
+        slow = sum(milliseconds > ALLOWED_MS * WISHED for milliseconds in found.values())
+        print(
+            f"  {database}: by their {what}, {late} of {len(found)} pages and reads take more than "
+            f"{ALLOWED_MS:.0f} ms, {slow} more than {ALLOWED_MS * WISHED:.0f} ms; half of them "
+            f"less than {statistics.median(found.values()):.1f} ms",
+            flush=True,
+        )
+    slowest = sorted(p95, key=lambda name: -p95[name])
+    for name in slowest[:LISTED]:
+        print(f"  {p95[name]:8.1f} ms p95, {medians[name]:7.1f} ms median: {name}", flush=True)
+    for name in slowest[:SLOWEST]:
+        yield Figure(f"{name}, {database}", p95[name], "p95 ms allowed", ALLOWED_MS, 1, WISHED)
 
 
-async def _run(url: str, size: int, folder: Path) -> dict[str, float]:
+async def _run(url: str, size: int, folder: Path) -> dict[str, list[float]]:
     await _prepare(url, size)
     engine = create(url)
     try:
@@ -162,8 +168,8 @@ async def _count_on(engine: AsyncEngine) -> None:
             )
 
 
-async def _walk(site: Site) -> dict[str, float]:
-    times: dict[str, float] = {}
+async def _walk(site: Site) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {}
     async with served(site) as server:
         for role, login in LOGINS.items():
             token = await site.token(role, None if role is Role.OPERATOR else login)
@@ -185,7 +191,7 @@ def _filled(path: str, role: Role) -> str:
 
 
 async def _time(
-    times: dict[str, float], client: Browser, path: str, headers: dict[str, str], note: str
+    times: dict[str, list[float]], client: Browser, path: str, headers: dict[str, str], note: str
 ) -> None:
     name = f"GET {re.sub(r'[0-9a-f-]{30,}', 'ID', path)}{note}"
     taken: list[float] = []
@@ -196,7 +202,7 @@ async def _time(
                 status, milliseconds = await _ask(client, path, headers)
         except TimeoutError:
             print(f"  {name} takes more than {SECONDS_MAX:.0f} s", flush=True)
-            times[name] = SECONDS_MAX * 1_000
+            times[name] = [SECONDS_MAX * 1_000]
             return
         if status != 200:
             # What needs something that this installation does not have is not measured.
@@ -205,8 +211,7 @@ async def _time(
         taken.append(milliseconds)
         if len(taken) == 1:
             wanted = min(TURNS_MAX, max(TURNS_MIN, int(SECONDS * 1_000 / milliseconds)))
-    taken.sort()
-    times[name] = taken[math.ceil(len(taken) * 0.95) - 1]
+    times[name] = sorted(taken)
 
 
 async def _ask(client: Browser, path: str, headers: dict[str, str]) -> tuple[int, float]:
