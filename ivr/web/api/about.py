@@ -28,10 +28,10 @@ the fields, which are named; `invalid_input` fits it and still cannot be. What i
 429 may be sent again after `Retry-After` seconds; with the same key where there is one. `internal`
 (500) is our mistake, is written down, and may be sent again with the same key as well.
 
-**Limits.** A body has at most 64 KiB (usage: 8 MiB), a page at most 500 rows. A hundred wrong
-tokens from one network within 15 minutes are answered 429, and so is a token that asks more than
-15,000 times in 15 minutes. Answers are `Cache-Control: no-store`, and no other site's page may
-read them (there is no CORS).
+**Limits.** A body has at most 64 KiB (usage and imports: 8 MB, sounds: 16 MB), a page at most
+500 rows. A hundred wrong tokens from one network within 15 minutes are answered 429, and so is a
+token that asks more than 15,000 times in 15 minutes. Answers are `Cache-Control: no-store`, and no
+other site's page may read them (there is no CORS).
 """
 
 KEY_HELP: Final = "New for each change, the same when the change is sent again."
@@ -54,6 +54,10 @@ TAGS: Final = {
     "parties": "Whoever has a part of what is sold: money, terms, holds, statements.",
     "refunds": "What was given back.",
     "prompts": "Sounds of a client's own.",
+    "alarms": "What somebody must look at.",
+    "health": "How every part of the installation is.",
+    "limits": "What one caller, account or line may do at most, against fraud.",
+    "keys": "Tokens of programs, with their scopes and ends.",
     "desk": "Agents, callbacks and messages.",
     "imports": "Files that are looked at row by row, then applied as they were shown.",
     "logins": "Who may log in, what for, and where it is logged in.",

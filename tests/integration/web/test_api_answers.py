@@ -10,8 +10,10 @@ from aiohttp.test_utils import TestServer
 from pydantic import TypeAdapter
 from structlog.testing import capture_logs
 
+from ivr.web.api.about import TAGS
 from ivr.web.api.gate import BASE, Answer, Ask, Operation, guarded
 from ivr.web.api.models import Output
+from ivr.web.api.table import OPERATIONS
 from ivr.web.app import make_web
 from ivr.web.scope import OPERATORS, Role
 from tests.site import CLI_TOKEN, Site, browser
@@ -116,6 +118,10 @@ async def test_what_was_changed_meanwhile_is_not_overwritten(site: Site, server:
     assert (again.status, (await again.json())["code"]) == (412, "precondition_failed")
     assert gone.status == 412
     assert after["notation"]["timezone"] == "Europe/Vilnius"
+
+
+def test_every_noun_of_the_document_says_what_it_is():
+    assert {operation.tag for operation in OPERATIONS} == TAGS.keys()
 
 
 async def test_the_document_tells_of_tags_and_of_an_event_without_its_list(server: TestServer):
