@@ -447,6 +447,13 @@ async def browser(server: TestServer, login: str = "") -> AsyncIterator[Browser]
             assert answer.status == 303, await answer.text()
         yield client
     finally:
+        # Its own close() would close the server, too, which others may still ask. An answer that
+        # nobody has read to its end keeps a connection that is told of much later.
+        for answer in client._responses:
+            if answer.content_type == "text/event-stream":
+                answer.close()
+            elif not answer.closed:
+                await answer.read()
         await client.session.close()
 
 

@@ -11,7 +11,8 @@ from billing.clock import SystemClock
 from billing.storage.engine import create
 from ivr.directory.own_prompts import OwnPrompt, save_prompt, use_prompt
 from ivr.flows import speech
-from ivr.sandbox.agent import AgentPhone
+from ivr.sandbox.agent import AgentCall, AgentPhone
+from ivr.sandbox.phone import Phone
 from tests.e2e import sipp
 from tests.e2e.harness import (
     ALICE,
@@ -36,8 +37,6 @@ from tests.e2e.test_outcomes import hung_up_on
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(90)]
 
 CENT = 10_000
-# A key stops what is being said; so long it takes to hear the menu begin.
-BEFORE_PRESSING = 0.8
 PRICE = ["price-is", *speech.cost(60 * CENT, "USD"), "price-per-minute"]
 
 
@@ -51,6 +50,15 @@ def in_order(words: list[str], said: list[str]) -> bool:
     return all(word in rest for word in words)
 
 
+async def hears(phone: Phone | AgentCall, *words: str, language: str = "en") -> None:
+    """Wait until somebody has heard these words: a key stops what is being said."""
+
+    async def said() -> bool:
+        return in_order(list(words), heard(bytes(phone.audio.heard), language=language))
+
+    await until(said, 30)
+
+
 async def test_a_whole_call_is_heard_word_by_word(
     line: Line, tmp_path: Path, silence: Path
 ) -> None:
@@ -59,8 +67,7 @@ async def test_a_whole_call_is_heard_word_by_word(
         line.phone(ALICE) as phone,
     ):
         await phone.call(DID)
-        await line.log("asked", asking="topic")
-        await asyncio.sleep(2.5)
+        await hears(phone, "topic-operator", "press", "num-0")
         await phone.press("1")
         await hung_up_on(phone)
     record = await line.ended(await line.only_call())
@@ -122,14 +129,9 @@ async def test_what_callers_are_told(
     async with line.phone(number) as phone:
         await phone.call(did)
         if pressed:
-            await line.log("asked", asking="topic")
-            await asyncio.sleep(BEFORE_PRESSING)
+            await hears(phone, "choose-topic")
             await phone.press(pressed)
-
-        async def told() -> bool:
-            return in_order(words, heard(bytes(phone.audio.heard)))
-
-        await until(told, 30)
+        await hears(phone, *words)
 
     stands_in(words, heard(bytes(phone.audio.heard)))
 
@@ -137,12 +139,10 @@ async def test_what_callers_are_told(
 async def test_a_german_caller_hears_german_only(line: Line) -> None:
     async with line.phone(BOB) as phone:
         await phone.call(TWO_TONGUES_DID)
-        await line.log("asked", asking="topic")
-        await asyncio.sleep(1.5)
+        await hears(phone, "welcome", "can-spend", "num-9", language="de")
         await phone.hang_up()
     sound = bytes(phone.audio.heard)
 
-    stands_in(["welcome", "can-spend", "num-9"], heard(sound, language="de"))
     assert heard(sound) == []
 
 
@@ -170,14 +170,13 @@ async def test_the_agent_of_a_callback_hears_the_topic_and_the_caller_the_price(
         await phone.call(DESK_DID)
         await line.log("asked", asking="topic")
         await phone.press("9")
-        await line.log("asked", asking="callback", seconds_max=30)
-        await asyncio.sleep(BEFORE_PRESSING)
+        await hears(phone, "callback-offer")
         await phone.press("1")
         await hung_up_on(phone)
     async with AgentPhone(port=line.agent_port) as agent:
         carl = await agent.next_call()
         await carl.answered.wait()
-        await asyncio.sleep(0.6)
+        await hears(carl, "callback-agent", "topic-9")
         await carl.audio.press("1")
         caller = await agent.next_call()
         await caller.answered.wait()
@@ -249,7 +248,7 @@ async def test_who_is_put_through_to_nobody_hears_so_and_what_the_first_part_cos
         rung = await agent.next_call()
         await line.state("talking")
         await rung.audio.press("*2")
-        await asyncio.sleep(BEFORE_PRESSING)
+        await hears(rung, "transfer-to")
         await rung.audio.press("8")
         await hung_up_on(phone)
 
