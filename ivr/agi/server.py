@@ -14,6 +14,7 @@ import resource
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -34,6 +35,8 @@ from ivr.agi.wire import (
 from ivr.telephony import CallerHungUp, CallLeg, LegFailed, TelephonyError
 
 HEADER_SECONDS: Final = 5.0
+# After so many turns of the loop what a listener took in has reached us.
+CLOSING_TURNS: Final = 5
 CONNECTIONS_MAX: Final = 4_000
 # Kept for the database, the manager link, the web and logs when files run short.
 FILES_RESERVED: Final = 128
@@ -201,6 +204,11 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
         trace: TracebackType | None,
     ) -> None:
         assert self._server is not None
+        # asyncio's own loop loses a connection that it takes in while its listener closes.
+        for listener in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        for _ in range(CLOSING_TURNS):
+            await asyncio.sleep(0)
         self._server.close()
         for session in tuple(self._sessions):
             session.cancel()
@@ -213,7 +221,13 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
             return
         session = asyncio.create_task(self.handler(reader, writer), name="agi-session")
         self._sessions.add(session)
-        session.add_done_callback(self._sessions.discard)
+        session.add_done_callback(partial(self._over, writer))
+
+    def _over(self, writer: asyncio.StreamWriter, session: asyncio.Task[None]) -> None:
+        """Close the connection, also of a session that was cancelled before it began."""
+        self._sessions.discard(session)
+        with suppress(OSError, RuntimeError):
+            writer.close()
 
     async def handler(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection. Nothing a peer sends gets further than this."""
@@ -225,10 +239,10 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
                 await self._serve(headers, writer, deadline)
         finally:
             self._deadlines.remove(deadline)
-            with suppress(OSError, RuntimeError):
-                writer.close()
 
     def _welcome(self, writer: asyncio.StreamWriter) -> bool:
+        if self._server is None or not self._server.is_serving():
+            return False  # it came as we went
         peer = writer.get_extra_info("peername")
         if not peer or peer[0] not in self._peers:
             log.warning("agi peer refused", reason="not on the list")

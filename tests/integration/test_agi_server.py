@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from panoramisk.fast_agi import Request
 
-from ivr.agi.server import AgiRequest
+from ivr.agi.server import AgiRequest, AgiServer
 from ivr.agi.wire import Reply
 from ivr.telephony import CallerHungUp, CallFacts, CallLeg, LegFailed
 from tests.doubles.agi_servers import Kept, commands, ours, plain
@@ -556,3 +557,18 @@ async def test_a_block_that_comes_byte_by_byte_is_whole_in_the_end(kept: Kept) -
         await kept.end()
 
     assert kept.values == ["4930123456"]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_comes_as_the_server_closes_is_not_left_waiting(turns: int):
+    async def on_call(_leg: CallLeg, _path: str) -> None:
+        raise AssertionError("nobody said what it wants")
+
+    async with AgiServer("127.0.0.1", 0, on_call=on_call) as server:
+        with contextlib.closing(socket.create_connection(("127.0.0.1", server.port))) as peer:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await server.__aexit__(None, None, None)
+            peer.settimeout(WAIT_SECONDS)
+            with contextlib.suppress(ConnectionResetError):
+                assert await asyncio.to_thread(peer.recv, 1) == b""
