@@ -414,7 +414,9 @@ async def line_under_test(
         environment=os.environ
         | _environment(settings, asterisk, log_level, agent_port)
         | ({"TALKMETER_AMI_PORT": str(ami_port)} if ami_port else {})
-        | ({"TALKMETER_LISTEN_PHONES": listen_phones} if listen_phones else {}),
+        | ({"TALKMETER_LISTEN_PHONES": listen_phones} if listen_phones else {})
+        # A crowd is one account.
+        | ({"TALKMETER_ACCOUNT_CALLS_MAX": str(phones)} if phones else {}),
     )
     try:
         await line.start()
@@ -442,7 +444,8 @@ async def _prepare(settings: Settings, *, agent_port: int, phones: int) -> None:
     text = CATALOG.format(agent_port=agent_port, dead_port=free_port())
     if phones:
         numbers = ", ".join(f'"1555{number:07d}"' for number in range(phones))
-        text += f'  crowd: {{phones: [{numbers}], opening_balance: "1000000.00"}}\n'
+        crowd = f'  crowd: {{phones: [{numbers}], opening_balance: "1000000.00"}}\n'
+        text = text.replace("\naccounts:\n", f"\naccounts:\n{crowd}")
     file = settings.state_dir / "catalog.yaml"
     file.write_text(text)
     engine = create(settings.url)
