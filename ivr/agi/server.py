@@ -35,8 +35,6 @@ from ivr.agi.wire import (
 from ivr.telephony import CallerHungUp, CallLeg, LegFailed, TelephonyError
 
 HEADER_SECONDS: Final = 5.0
-# After so many turns of the loop what a listener took in has reached us.
-CLOSING_TURNS: Final = 5
 CONNECTIONS_MAX: Final = 4_000
 # Kept for the database, the manager link, the web and logs when files run short.
 FILES_RESERVED: Final = 128
@@ -204,11 +202,6 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk has no types
         trace: TracebackType | None,
     ) -> None:
         assert self._server is not None
-        # asyncio's own loop loses a connection that it takes in while its listener closes.
-        for listener in self._server.sockets:
-            asyncio.get_running_loop().remove_reader(listener.fileno())
-        for _ in range(CLOSING_TURNS):
-            await asyncio.sleep(0)
         self._server.close()
         for session in tuple(self._sessions):
             session.cancel()

@@ -94,6 +94,7 @@ _OF_STATUS: Final = {
     413: "too_large",
     415: "wrong_media_type",
 }
+FIELDS_WRONG: Final = "Correct the fields that are named."
 RETRY_SECONDS: Final = 2
 
 
@@ -147,6 +148,11 @@ class Refusal(Exception):
         super().__init__(detail)
 
 
+def wrong_fields(fields: Mapping[str, str]) -> Refusal:
+    """Refuse what fits the document and still cannot be: what is wrong, by field."""
+    return Refusal("invalid_input", FIELDS_WRONG, fields=fields)
+
+
 def problem_of(error: Exception) -> Problem | None:
     """Translate an error; None when it is nothing that a visitor should see."""
     match error:
@@ -157,7 +163,7 @@ def problem_of(error: Exception) -> Problem | None:
         case ValidationError():
             return Problem(
                 code="invalid",
-                detail="Correct the fields that are named.",
+                detail=FIELDS_WRONG,
                 fields=messages(error),
             )
         case BillingError() if error.code in KNOWN:

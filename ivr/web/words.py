@@ -105,8 +105,8 @@ def money(amount: Micros | None, currency: str | None) -> Markup:
     point, _ = _symbols(viewer().locale)
     whole, _, fraction = format_amount(abs(amount)).partition(".")
     sign = MINUS if amount < 0 else ""
-    # Pages have thousands of these: all but the currency are signs of ours that need no escaping.
-    return Markup(  # noqa: S704 - as above
+    # Pages have hundreds of these, and Markup.format takes four times as long.
+    return Markup(  # noqa: S704 - digits and signs of ours; the currency is escaped
         f'<span class="money">{sign}{count(int(whole))}{point}{fraction[:2]}'
         f'<span class="micro">{fraction[2:]}</span>{NO_BREAK}'
         f'<span class="cur">{escape(currency)}</span></span>'

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -23,13 +23,14 @@ from tests.site import PASSWORD, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
+Scheme = Literal["light", "dark"]
 SCREENS: Final = Path(__file__).parents[2] / "build" / "screens"
 WALKERS: Final = ("", "olga", "acme", "topco", "rolf", "alice")
 PUBLIC: Final = ("/", "/login/pin", "/signup", "/api", "/nowhere")
 SIZES: Final = {"desk": (1280, 800, "en"), "phone": (390, 844, "de")}
 SERIOUS: Final = ("serious", "critical")
 TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-CHECKS: Final[dict[str, dict[str, Any]]] = {
+CHECKS: Final[dict[Scheme, dict[str, Any]]] = {
     "light": {
         "runOnly": TAGS,
         "rules": {"target-size": {"enabled": True}},
@@ -79,7 +80,7 @@ async def _log_in(page: Page, walker: str, language: str) -> None:
         await page.wait_for_url(re.compile(r"/(admin|portal|account)"))
 
 
-async def _faults(page: Page, path: str, scheme: str) -> list[str]:
+async def _faults(page: Page, path: str, scheme: Scheme) -> list[str]:
     found = await page.evaluate(f"axe.run(document, {json.dumps(CHECKS[scheme])})")
     return [
         f"{path} {scheme}: {each['id']} {node['target']} {[why['message'] for why in node['any']]}"
@@ -108,10 +109,7 @@ async def test_everybody_can_use_every_page(
     for path in paths:
         await page.goto(path)
         for scheme in CHECKS:
-            await page.emulate_media(
-                color_scheme=scheme,  # type: ignore[arg-type]
-                reduced_motion="reduce",
-            )
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             if scheme in CHECKED[size]:
                 faults += await _faults(page, path, scheme)
             file = (

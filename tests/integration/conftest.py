@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from ivr.sandbox.asterisk import PrivateAsterisk
 from ivr.sandbox.configure import free_port
@@ -17,6 +18,11 @@ from tests.e2e.sipp import free_udp_port
 from tests.stage import Stage, open_stage
 
 PROMPTS = Path(__file__).parent.parent.parent / "asterisk-conf" / "prompts"
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run these on the loop of the service; asyncio's own loses connections when one closes."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

@@ -561,6 +561,8 @@ async def test_a_block_that_comes_byte_by_byte_is_whole_in_the_end(kept: Kept) -
 
 @pytest.mark.parametrize("turns", range(6))
 async def test_who_comes_as_the_server_closes_is_not_left_waiting(turns: int):
+    """Each number of turns of the loop is one way in which the two can meet."""
+
     async def on_call(_leg: CallLeg, _path: str) -> None:
         raise AssertionError("nobody said what it wants")
 

@@ -10,8 +10,10 @@ from typing import Annotated, Final, Literal
 from aiohttp import web
 from pydantic import Field
 
+from billing.domain.cards import CardPayment
 from billing.errors import InvalidInput
 from billing.money import Micros, format_amount
+from billing.wallet import Account
 from ivr.payments.desk import CardDesk
 from ivr.payments.units import smallest
 from ivr.web.account.frame import code_of, own_account
@@ -85,25 +87,42 @@ async def pay(request: web.Request, who: Who) -> web.StreamResponse:
     if account.status == "blocked":
         refusal = _("The account is blocked. Please contact your provider.")
         return await top_up_page(request, who, typed=sent.typed, errors={"amount": refusal})
-    running = web_of(request)
-    if wait := await running.logins.take({f"card page:{account.code}": PAGES_MAX}):
-        raise Refusal("too_many_tries", too_many(wait), headers={"Retry-After": str(wait)})
+    saves_card = form.save_card is not None
     try:
-        payment = await cards.open_page(
-            account.code,
-            amount,
-            key=f"web:{form.key}",
-            saves_card=form.save_card is not None,
-            title=f"{running.deps.issuer.title}: {account.number}",
-            back=f"{base_of(request, cards)}/account/topup/",
+        payment = await open_page(
+            request, who, account, amount, key=f"web:{form.key}", saves_card=saves_card
         )
     except InvalidInput as error:
         return await top_up_page(
             request, who, typed=sent.typed, errors={"amount": str(error.facts["reason"])}
         )
+    raise web.HTTPSeeOther(f"/account/topup/{payment.id}")
+
+
+async def open_page(
+    request: web.Request, who: Who, account: Account, amount: Micros, *, key: str, saves_card: bool
+) -> CardPayment:
+    """Make the processor's page for an amount, once per key, and write down who began.
+
+    Raises:
+        Refusal: so many were made for this account that somebody tries cards.
+        InvalidInput: the processor takes no such amount.
+
+    """
+    running, cards = web_of(request), desk_of(request)
+    if wait := await running.logins.take({f"card page:{account.code}": PAGES_MAX}):
+        raise Refusal("too_many_tries", too_many(wait), headers={"Retry-After": str(wait)})
+    payment = await cards.open_page(
+        account.code,
+        amount,
+        key=key,
+        saves_card=saves_card,
+        title=f"{running.deps.issuer.title}: {account.number}",
+        back=f"{_base(request, cards)}/account/topup/",
+    )
     facts = f"{format_amount(amount)} {account.currency}"
     await running.note(who, "begin card payment", account.code, after=facts)
-    raise web.HTTPSeeOther(f"/account/topup/{payment.id}")
+    return payment
 
 
 def wrong_amount(cards: CardDesk, amount: Micros, currency: str) -> str:
@@ -119,8 +138,7 @@ def wrong_amount(cards: CardDesk, amount: Micros, currency: str) -> str:
     return ""
 
 
-def base_of(request: web.Request, cards: CardDesk) -> str:
-    """Return where our pages are, as browsers see it."""
+def _base(request: web.Request, cards: CardDesk) -> str:
     return cards.public_url or f"{'https' if is_secure(request) else 'http'}://{request.host}"
 
 

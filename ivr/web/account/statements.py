@@ -31,7 +31,7 @@ from ivr.web.portal.report import PeriodForm
 from ivr.web.problems import Refusal, messages
 from ivr.web.queries.accounts import find_account, first_movement_us
 from ivr.web.scope import CALLERS, NotYours, Who
-from ivr.web.state import web_of
+from ivr.web.state import Web, web_of
 
 MONTHS_SHOWN: Final = 24
 
@@ -78,16 +78,24 @@ async def receipt(request: web.Request, who: Who) -> web.Response:
     transfer_id = read_query(request)["transfer"]
     if not TRANSFER_ID.fullmatch(transfer_id):
         raise NotYours
-    deps = web_of(request).deps
-    try:
-        found = await read_receipt(deps.engine, transfer_id)
-    except (UnknownInvoice, InvalidInput):
-        # What is not the caller's own and what does not exist look the same.
-        raise NotYours from None
-    if found.account != who.scope.subject:
-        raise NotYours
-    body = await asyncio.to_thread(receipt_pdf, found, deps.issuer)
+    body = await own_receipt(web_of(request), code_of(who), transfer_id)
     return _attachment(body, "application/pdf", f"receipt-{transfer_id}.pdf")
+
+
+async def own_receipt(running: Web, account: str, transfer_id: str) -> bytes:
+    """Print the receipt of a payment of an account.
+
+    Raises:
+        NotYours: it is another's, or there is none: these look the same.
+
+    """
+    try:
+        found = await read_receipt(running.deps.engine, transfer_id)
+    except (UnknownInvoice, InvalidInput):
+        raise NotYours from None
+    if found.account != account:
+        raise NotYours
+    return await asyncio.to_thread(receipt_pdf, found, running.deps.issuer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

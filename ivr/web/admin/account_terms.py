@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from aiohttp import web
 from pydantic import Field
 
-from billing.domain.invoices import DAYS_MAX
+from billing.domain.invoices import DAYS_MAX, BillingTerms
 from billing.errors import InsufficientFunds, InvalidInput
 from billing.invoicing import Invoicing
 from billing.money import format_amount
@@ -19,7 +19,7 @@ from ivr.web.forms import attempt, read_sent
 from ivr.web.guard import Page
 from ivr.web.language import gettext as _
 from ivr.web.scope import OPERATORS, Right, Who
-from ivr.web.state import web_of
+from ivr.web.state import Web, web_of
 from ivr.web.words import plain_money
 
 
@@ -68,27 +68,43 @@ async def set_limit(request: web.Request, who: Who) -> web.StreamResponse:
 async def set_terms(request: web.Request, who: Who) -> web.StreamResponse:
     """Change how the account is billed from its next invoice on."""
     code = request.match_info["code"]
-    running = web_of(request)
-    invoicing = Invoicing(engine=running.deps.engine, clock=running.deps.clock)
-    before = await invoicing.terms(code)
     sent = await read_sent(request, TermsForm)
     form = sent.value
     errors = dict(sent.errors)
-    lines = form.address.splitlines() if form else []
-    if form and not all(line.isprintable() for line in (form.title, *lines)):
+    if form and not is_address(form.title, form.address):
         errors["address"] = _("Write this without control characters.")
     if form is None or errors:
         return await account_page(request, who, typed=sent.typed, errors=errors)
+    done, refused = await attempt(change_terms(web_of(request), who, code, **form.model_dump()))
+    if done is None:
+        return await account_page(request, who, typed=sent.typed, errors={"cycle": refused})
+    raise web.HTTPSeeOther(f"/admin/accounts/{code}?done=terms#billing")
+
+
+def is_address(title: str, address: str) -> bool:
+    """Tell whether this can be printed above an invoice."""
+    return all(line.isprintable() for line in (title, *address.splitlines()))
+
+
+async def change_terms(
+    running: Web, who: Who, code: str, *, cycle: str, terms_days: int, title: str, address: str
+) -> BillingTerms:
+    """Change how an account is billed from its next invoice on, and write down who did so.
+
+    Raises:
+        InvalidInput: the account is not billed at all.
+
+    """
+    invoicing = Invoicing(engine=running.deps.engine, clock=running.deps.clock)
+    before = await invoicing.terms(code)
     after = replace(
         before,
-        cycle=form.cycle,
-        terms_days=form.terms_days,
-        title=form.title,
-        address="\n".join(line.strip() for line in lines if line.strip()),
+        cycle=cycle,
+        terms_days=terms_days,
+        title=title,
+        address="\n".join(line.strip() for line in address.splitlines() if line.strip()),
     )
-    _none, refused = await attempt(invoicing.set_terms(code, after))
-    if refused:
-        return await account_page(request, who, typed=sent.typed, errors={"cycle": refused})
+    await invoicing.set_terms(code, after)
     old, new = asdict(before), asdict(after)
     changed = [name for name in new if new[name] != old[name]]
     await running.note(
@@ -98,7 +114,7 @@ async def set_terms(request: web.Request, who: Who) -> web.StreamResponse:
         before=", ".join(f"{name} {old[name]}" for name in changed),
         after=", ".join(f"{name} {new[name]}" for name in changed),
     )
-    raise web.HTTPSeeOther(f"/admin/accounts/{code}?done=terms#billing")
+    return after
 
 
 PAGES: Final = (

@@ -8,8 +8,10 @@ from typing import Annotated, Final, Literal
 from aiohttp import web
 from pydantic import Field
 
+from billing.domain.cards import CardPayment
 from billing.errors import BillingError
 from billing.money import format_amount
+from ivr.payments.desk import CardDesk
 from ivr.payments.port import CardsUnavailable, Outcome
 from ivr.web.account.cards import PAYMENT_PATH, desk_of
 from ivr.web.fields import PAGE_SIZE, Line, OptionalCode, PageInput, read_cursor, write_cursor
@@ -19,7 +21,7 @@ from ivr.web.language import gettext as _
 from ivr.web.lists import first_link, next_link, read_filter
 from ivr.web.queries.cards import CardFilter, CardRow, find_payment, list_payments
 from ivr.web.scope import OPERATORS, Right, Who
-from ivr.web.state import web_of
+from ivr.web.state import Web, web_of
 
 STATES: Final = {
     "open": "Open",
@@ -117,27 +119,32 @@ def agrees(row: CardRow, outcome: Outcome) -> bool:
 
 async def check(request: web.Request, who: Who) -> web.Response:
     """Ask the processor about a payment, write down what it says, and compare."""
-    cards = desk_of(request)
-    running = web_of(request)
+    cards, running = desk_of(request), web_of(request)
     async with running.reading() as connection:
         row = await find_payment(connection, who.scope, request.match_info["payment"])
     try:
-        # One that has ended is only looked at; one that is open may end by it.
-        outcome = (
-            await cards.ask(row.payment)
-            if row.payment.state in {"open", "failed", "expired"}
-            else await cards.processor.look(row.payment)
-        )
+        outcome = await compare(running, who, cards, row.payment)
     except CardsUnavailable as error:
         return await _detail(request, who, problem=_sentence(error), status=503)
-    await running.note(
-        who,
-        "compare card payment",
-        row.payment.id,
-        before=row.payment.state,
-        after=f"{outcome.status} {format_amount(outcome.amount)} {outcome.currency}".strip(),
-    )
     return await _detail(request, who, outcome=outcome)
+
+
+async def compare(running: Web, who: Who, cards: CardDesk, payment: CardPayment) -> Outcome:
+    """Ask the processor about a payment, and write down what it says.
+
+    Raises:
+        CardsUnavailable: it does not answer.
+
+    """
+    # One that has ended is only looked at; one that is open may end by it.
+    outcome = (
+        await cards.ask(payment)
+        if payment.state in {"open", "failed", "expired"}
+        else await cards.processor.look(payment)
+    )
+    said = f"{outcome.status} {format_amount(outcome.amount)} {outcome.currency}".strip()
+    await running.note(who, "compare card payment", payment.id, before=payment.state, after=said)
+    return outcome
 
 
 async def close(request: web.Request, who: Who) -> web.StreamResponse:

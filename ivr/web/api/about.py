@@ -20,8 +20,8 @@ is the first one, with `Idempotency-Replayed: true`. The same key with other con
 (422, `idempotency_conflict`). Keys do not expire.
 
 **Tags.** What is read has an `ETag`. Sent as `If-None-Match`, the answer is 304 without a body as
-long as it would be the same. What has a `version` takes the tag as `If-Match` too: 412 where it
-was changed meanwhile.
+long as it would be the same. Operations that name `If-Match` take it: 412 where what is changed
+was changed meanwhile by somebody else.
 
 **Problems** are RFC 9457 documents. Rely on `code`. `invalid` breaks what this document says of
 the fields, which are named; `invalid_input` fits it and still cannot be. What is answered 503 or

@@ -18,7 +18,7 @@ from ivr.web.api.accounts import account_model
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.places import ACCOUNT
 from ivr.web.api.usage import subscription_view
-from ivr.web.problems import Refusal
+from ivr.web.problems import wrong_fields
 from ivr.web.queries.accounts import find_account, phones_of
 from ivr.web.scope import CALLERS, OPERATORS, NotYours, Right
 
@@ -124,11 +124,7 @@ async def change_plan(ask: Ask) -> Answer:
     assert isinstance(ask.body, models.PlanChange)
     deps, body, code = ask.web.deps, ask.body, await code_of(ask)
     if body.what in {"subscribe", "change"} and body.plan is None:
-        raise Refusal(
-            "invalid_input",
-            "Correct the fields that are named.",
-            fields={"plan": "Name the plan."},
-        )
+        raise wrong_fields({"plan": "Name the plan."})
     use = Subscriptions(engine=deps.engine, clock=deps.clock)
     match body.what:
         case "subscribe":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import Final
 
 from billing.domain.invoices import BillingTerms
@@ -17,12 +16,13 @@ from ivr.directory.care import (
     remove_pin,
     set_language,
 )
+from ivr.web.admin.account_terms import change_terms, is_address
 from ivr.web.api import account_models
 from ivr.web.api import terms_models as models
 from ivr.web.api.account_care import access, code_of
 from ivr.web.api.gate import Answer, Ask, Operation
 from ivr.web.api.places import ACCOUNT
-from ivr.web.problems import Refusal
+from ivr.web.problems import wrong_fields
 from ivr.web.scope import OPERATORS, Right
 
 
@@ -36,31 +36,9 @@ async def set_terms(ask: Ask) -> Answer:
     """Change how an account is billed from its next invoice on."""
     assert isinstance(ask.body, models.BillingEdit)
     body, code = ask.body, await code_of(ask)
-    lines = body.address.splitlines()
-    if not all(line.isprintable() for line in lines):
-        raise Refusal(
-            "invalid_input",
-            "Correct the fields that are named.",
-            fields={"address": "Write this without control characters."},
-        )
-    before = await _invoicing(ask).terms(code)
-    after = replace(
-        before,
-        cycle=body.cycle,
-        terms_days=body.terms_days,
-        title=body.title,
-        address="\n".join(line.strip() for line in lines if line.strip()),
-    )
-    await _invoicing(ask).set_terms(code, after)
-    old, new = asdict(before), asdict(after)
-    changed = [name for name in new if new[name] != old[name]]
-    await ask.web.note(
-        ask.who,
-        "set billing terms",
-        code,
-        before=", ".join(f"{name} {old[name]}" for name in changed),
-        after=", ".join(f"{name} {new[name]}" for name in changed),
-    )
+    if not is_address(body.title, body.address):
+        raise wrong_fields({"address": "Write this without control characters."})
+    after = await change_terms(ask.web, ask.who, code, **body.model_dump())
     return Answer(model=_terms(code, after))
 
 

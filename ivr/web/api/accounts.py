@@ -13,7 +13,7 @@ from ivr.web.api import models
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.paging import PageQuery
 from ivr.web.api.places import ACCOUNT
-from ivr.web.problems import Refusal
+from ivr.web.problems import wrong_fields
 from ivr.web.queries import account_search as search
 from ivr.web.queries import accounts as queries
 from ivr.web.scope import CALLERS, OPERATORS, Right
@@ -51,18 +51,10 @@ async def add_account(ask: Ask) -> Answer:
     assert isinstance(ask.body, models.NewAccount)
     body, deps = ask.body, ask.web.deps
     if body.mode == "prepaid" and body.credit_limit:
-        raise Refusal(
-            "invalid_input",
-            "Correct the fields that are named.",
-            fields={"credit_limit": "Only a postpaid account has a credit limit."},
-        )
+        raise wrong_fields({"credit_limit": "Only a postpaid account has a credit limit."})
     known = deps.directory()
     if any(known.account_of_phone(number) for number in body.phones):
-        raise Refusal(
-            "invalid_input",
-            "Correct the fields that are named.",
-            fields={"phones": "A phone belongs to another account."},
-        )
+        raise wrong_fields({"phones": "A phone belongs to another account."})
     account = await deps.wallet.open_account(
         body.account, mode=body.mode, currency=body.currency, credit_limit=body.credit_limit
     )

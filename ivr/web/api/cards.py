@@ -8,15 +8,15 @@ from billing.domain.cards import SavedCard
 from billing.money import format_amount
 from ivr.calls.history import moment
 from ivr.payments.desk import CardDesk
-from ivr.web.account.cards import PAGES_MAX, base_of, desk_of, wrong_amount
+from ivr.web.account.cards import desk_of, open_page, wrong_amount
 from ivr.web.admin.cards import agrees
+from ivr.web.admin.cards import compare as ask_processor
 from ivr.web.api import card_models as models
 from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.places import ACCOUNT, PAYMENT
-from ivr.web.problems import Refusal
+from ivr.web.problems import Refusal, wrong_fields
 from ivr.web.queries.accounts import find_account
 from ivr.web.queries.cards import CardFilter, CardRow, find_payment, list_payments
-from ivr.web.reauth import too_many
 from ivr.web.scope import CALLERS, OPERATORS, Right, Role
 
 
@@ -50,21 +50,13 @@ async def begin(ask: Ask) -> Answer:
     async with ask.web.reading() as connection:
         account = await find_account(connection, ask.who.scope, ask.named("account"))
     if wrong := wrong_amount(cards, body.amount, account.currency):
-        raise _wrong("amount", wrong)
+        raise wrong_fields({"amount": wrong})
     if account.status == "blocked":
         raise Refusal("account_blocked", "The account is blocked. Please contact your provider.")
-    if wait := await ask.web.logins.take({f"card page:{account.code}": PAGES_MAX}):
-        raise Refusal("too_many_tries", too_many(wait), headers={"Retry-After": str(wait)})
-    payment = await cards.open_page(
-        account.code,
-        body.amount,
-        key=f"api:{account.code}:{idempotency_key(ask)}",
-        saves_card=body.save_card,
-        title=f"{ask.web.deps.issuer.title}: {account.number}",
-        back=f"{base_of(ask.request, cards)}/account/topup/",
+    key = f"api:{account.code}:{idempotency_key(ask)}"
+    payment = await open_page(
+        ask.request, ask.who, account, body.amount, key=key, saves_card=body.save_card
     )
-    facts = f"{format_amount(body.amount)} {account.currency}"
-    await ask.web.note(ask.who, "begin card payment", account.code, after=facts)
     async with ask.web.reading() as connection:
         row = await find_payment(connection, ask.who.scope, payment.id)
     return Answer(
@@ -76,16 +68,7 @@ async def begin(ask: Ask) -> Answer:
 async def compare(ask: Ask) -> Answer:
     """Ask the processor about a payment, write down what it says, and compare."""
     cards, row = desk_of(ask.request), await _row(ask)
-    # One that has ended is only looked at; one that is open may end by it.
-    outcome = (
-        await cards.ask(row.payment)
-        if row.payment.state in {"open", "failed", "expired"}
-        else await cards.processor.look(row.payment)
-    )
-    said = f"{outcome.status} {format_amount(outcome.amount)} {outcome.currency}".strip()
-    await ask.web.note(
-        ask.who, "compare card payment", row.payment.id, before=row.payment.state, after=said
-    )
+    outcome = await ask_processor(ask.web, ask.who, cards, row.payment)
     after = await _row(ask)
     return Answer(
         model=models.Compared(
@@ -119,7 +102,7 @@ async def set_auto(ask: Ask) -> Answer:
     async with ask.web.reading() as connection:
         account = await find_account(connection, ask.who.scope, code)
     if wrong := wrong_amount(cards, body.amount, account.currency):
-        raise _wrong("amount", wrong)
+        raise wrong_fields({"amount": wrong})
     await cards.autos.set_limits(
         code, threshold=body.threshold, amount=body.amount, month_max=body.month_max
     )
@@ -195,10 +178,6 @@ def _view(ask: Ask, row: CardRow) -> models.CardPaymentView:
         created_at=moment(one.created_us) or "",
         ended_at=moment(one.ended_us),
     )
-
-
-def _wrong(field: str, text: str) -> Refusal:
-    return Refusal("invalid_input", "Correct the fields that are named.", fields={field: text})
 
 
 KEPT: Final = ("not_found", "invalid_input")

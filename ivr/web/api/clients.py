@@ -30,7 +30,7 @@ from ivr.web.api import client_models as models
 from ivr.web.api.gate import Answer, Ask, Operation
 from ivr.web.api.lines import REFUSALS, change, editor
 from ivr.web.api.places import CLIENT_CODE
-from ivr.web.problems import Refusal
+from ivr.web.problems import wrong_fields
 from ivr.web.queries import clients as queries
 from ivr.web.scope import OPERATORS, NotYours, Right
 
@@ -187,7 +187,7 @@ async def _drafted(ask: Ask, body: models.ClientDraft) -> tuple[ClientRow | None
     except NotYours:
         row = None
     if row is not None and body.currency != row.client.currency:
-        raise _wrong("currency", f"The client is kept in {row.client.currency}.")
+        raise wrong_fields({"currency": f"The client is kept in {row.client.currency}."})
     old = {each.account: each for each in row.client.referrers} if row else {}
     wanted = Client(
         code=code,
@@ -210,9 +210,11 @@ async def _drafted(ask: Ask, body: models.ClientDraft) -> tuple[ClientRow | None
 def _share(number: int, one: models.ShareTerms, code: str) -> Share:
     must = {"provider": PROVIDER, "client": code}.get(one.party)
     if must is not None and one.account != must:
-        raise _wrong(f"shares.{number}.account", f"The {one.party} here is {must}.")
+        raise wrong_fields({f"shares.{number}.account": f"The {one.party} here is {must}."})
     if one.fixed_fee and one.party != PROVIDER:
-        raise _wrong(f"shares.{number}.fixed_fee", "Only the provider has a fee before the split.")
+        raise wrong_fields(
+            {f"shares.{number}.fixed_fee": "Only the provider has a fee before the split."}
+        )
     return Share(
         kind=one.party,
         account=one.account,
@@ -332,10 +334,6 @@ def _limits(client: Client) -> models.LimitsView:
 def _month(ask: Ask) -> Span:
     today = ask.web.now().date()
     return Span(first=today.replace(day=1), last=today)
-
-
-def _wrong(field: str, text: str) -> Refusal:
-    return Refusal("invalid_input", "Correct the fields that are named.", fields={field: text})
 
 
 ONE: Final = f"/clients/{CLIENT_CODE}"

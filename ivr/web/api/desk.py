@@ -18,6 +18,8 @@ from ivr.web.problems import Refusal
 from ivr.web.queries import desk as queries
 from ivr.web.scope import CLIENTS, OPERATORS, NotYours, Right
 
+PART_BYTES: Final = 256 * 1024
+
 
 async def list_agents(ask: Ask) -> Answer:
     """List agents."""
@@ -159,7 +161,6 @@ async def cancel_callback(ask: Ask) -> Answer:
     return Answer(model=models.CallbackCancelled(id=callback))
 
 
-PART_BYTES: Final = 256 * 1024
 DESKS: Final = OPERATORS | CLIENTS
 OPERATIONS: Final = (
     Operation(

@@ -27,7 +27,7 @@ from ivr.web.api.models import Moment, Output
 from ivr.web.api.paging import PageQuery
 from ivr.web.api.places import IMPORT
 from ivr.web.fields import Input
-from ivr.web.problems import Refusal
+from ivr.web.problems import Refusal, wrong_fields
 from ivr.web.scope import OPERATORS, NotYours
 
 # What JSON makes of a file may be twice as long.
@@ -108,11 +108,7 @@ def _look(kind: str) -> OperationHandler:
         try:
             name = await look_at(ask.web, ask.who, kind, ask.body.content.encode())
         except SheetRefused as refused:
-            raise Refusal(
-                "invalid_input",
-                "Correct the fields that are named.",
-                fields={"content": str(refused)},
-            ) from None
+            raise wrong_fields({"content": str(refused)}) from None
         return Answer(
             model=_import(ask, await _find(ask, name)),
             headers=(("Location", f"/api/v1/imports/{name}"),),

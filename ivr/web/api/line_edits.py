@@ -22,7 +22,7 @@ from ivr.web.api.lines import (
 )
 from ivr.web.api.prompts import refuse_closed
 from ivr.web.lines import hear
-from ivr.web.problems import Refusal
+from ivr.web.problems import Refusal, wrong_fields
 from ivr.web.scope import Right
 
 PARTS: Final = ("hours", "holidays")
@@ -34,11 +34,7 @@ async def put_hours(ask: Ask) -> Answer:
     did = await find_line(ask)
     strange = sorted(ask.body.notation.keys() - set(PARTS))
     if strange:
-        raise Refusal(
-            "invalid_input",
-            "Correct the fields that are named.",
-            fields={f"notation.{strange[0]}": "Only hours and holidays are set here."},
-        )
+        raise wrong_fields({f"notation.{strange[0]}": "Only hours and holidays are set here."})
     stored = did_document(did)
     kept = {name: part for name, part in stored.items() if name not in PARTS}
     work = change_line(

@@ -12,7 +12,7 @@ from ivr.directory.model import Did, Directory
 from ivr.web.api import line_models, places
 from ivr.web.api.gate import Answer, Ask, Operation
 from ivr.web.lines.desk import WHOLE, editor_of, read_lines, try_edit
-from ivr.web.problems import Refusal
+from ivr.web.problems import Refusal, wrong_fields
 from ivr.web.scope import CLIENTS, OPERATORS, Right
 
 Item = TypeVar("Item")
@@ -50,7 +50,7 @@ async def edited(work: Awaitable[Change]) -> Change:
         fields = {name: text for name, text in tried.errors.items() if name != WHOLE}
         if not fields:
             raise Refusal("edit_refused", tried.errors[WHOLE])
-        raise Refusal("invalid_input", "Correct the fields that are named.", fields=fields)
+        raise wrong_fields(fields)
     return tried.change
 
 
@@ -100,11 +100,7 @@ async def put_line(ask: Ask) -> Answer:
         await change(ask, work, action="add line", subject=number)
         return Answer(model=line_view(ask, await find_line(ask)), status=201)
     if body.client not in {None, known.client}:
-        raise Refusal(
-            "invalid_input",
-            "Correct the fields that are named.",
-            fields={"client": "A line stays with its client: retire it, and add it again."},
-        )
+        raise wrong_fields({"client": "A line stays with its client: retire it, and add it again."})
     await _put(ask, number, body.notation, body.version)
     return Answer(model=line_view(ask, await find_line(ask)))
 

@@ -11,7 +11,7 @@ from ivr.web.api.places import LOGIN, SESSION
 from ivr.web.logins import manage
 from ivr.web.logins.make import make_login
 from ivr.web.passwords import generate
-from ivr.web.problems import Refusal
+from ivr.web.problems import wrong_fields
 from ivr.web.queries.users import UserFilter, UserItem, find_user, list_users
 from ivr.web.rights import all_of, write_rights
 from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, Right, Role
@@ -49,7 +49,7 @@ async def add_login(ask: Ask) -> Answer:
     role, subject = body.role or who.role, body.subject
     if who.role is not Role.OPERATOR:
         if role is not who.role or subject not in {None, who.scope.subject}:
-            raise _wrong("role", "Your logins are of your own company.")
+            raise wrong_fields({"role": "Your logins are of your own company."})
         subject = who.scope.subject
     rights = all_of(role) if body.rights is None else _rights(role, body.rights)
     password = await make_login(ask.web, who, body.login, role=role, subject=subject, rights=rights)
@@ -150,12 +150,8 @@ def _rights(role: Role, wanted: tuple[Right, ...]) -> frozenset[Right]:
     rights = frozenset(wanted)
     if beyond := rights - all_of(role):
         words = write_rights(beyond)
-        raise _wrong("rights", f"A login of this role cannot have: {words}.")
+        raise wrong_fields({"rights": f"A login of this role cannot have: {words}."})
     return rights
-
-
-def _wrong(field: str, text: str) -> Refusal:
-    return Refusal("invalid_input", "Correct the fields that are named.", fields={field: text})
 
 
 def _state(user: UserItem) -> str:

@@ -7,19 +7,18 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from billing.documents import receipt_pdf, statement_pdf
-from billing.errors import InvalidInput, UnknownInvoice
-from billing.receipts import AccountStatement, read_receipt, read_statement
+from billing.documents import statement_pdf
+from billing.receipts import AccountStatement, read_statement
 from billing.reports import ROWS_MAX
 from ivr.directory.callers import remove_phone, set_phones_and_pin
-from ivr.web.account.statements import write_csv
+from ivr.web.account.statements import own_receipt, write_csv
 from ivr.web.api import account_models, card_models
 from ivr.web.api.account_care import access, code_of
 from ivr.web.api.gate import Answer, Ask, FileAnswer, Operation
 from ivr.web.api.periods import PeriodQuery
 from ivr.web.api.places import ACCOUNT, TRANSFER
 from ivr.web.pins import check_pin
-from ivr.web.problems import Refusal
+from ivr.web.problems import wrong_fields
 from ivr.web.queries.accounts import find_account, phones_of, pin_hash_of
 from ivr.web.scope import CALLERS, OPERATORS, NotYours, Role
 
@@ -68,14 +67,8 @@ async def statement_as_pdf(ask: Ask) -> FileAnswer:
 
 async def receipt(ask: Ask) -> FileAnswer:
     """Answer the receipt of a payment as PDF."""
-    code, transfer, deps = await code_of(ask), ask.named("transfer"), ask.web.deps
-    try:
-        found = await read_receipt(deps.engine, transfer)
-    except (UnknownInvoice, InvalidInput):
-        raise NotYours from None
-    if found.account != code:
-        raise NotYours
-    body = await asyncio.to_thread(receipt_pdf, found, deps.issuer)
+    transfer = ask.named("transfer")
+    body = await own_receipt(ask.web, await code_of(ask), transfer)
     return FileAnswer(body=body, media="application/pdf", name=f"receipt-{transfer}.pdf")
 
 
@@ -90,9 +83,7 @@ async def _prove(ask: Ask, code: str, proof: SecretStr) -> None:
     async with ask.web.reading() as connection:
         stored = await pin_hash_of(connection, code)
     if not await check_pin(ask.request, code, stored, proof.get_secret_value()):
-        raise Refusal(
-            "invalid_input", "Correct the fields that are named.", fields={"current_pin": WRONG}
-        )
+        raise wrong_fields({"current_pin": WRONG})
 
 
 async def _statement(ask: Ask) -> tuple[AccountStatement, str]:
@@ -102,11 +93,7 @@ async def _statement(ask: Ask) -> tuple[AccountStatement, str]:
         account = await find_account(connection, ask.who.scope, ask.named("account"))
         found = await read_statement(connection, account.code, span)
     if len(found.lines) > ROWS_MAX:
-        raise Refusal(
-            "invalid_input",
-            "Correct the fields that are named.",
-            fields={"to": f"There are more than {ROWS_MAX:,} lines. Ask for fewer days."},
-        )
+        raise wrong_fields({"to": f"There are more than {ROWS_MAX:,} lines. Ask for fewer days."})
     return found, account.currency
 
 

@@ -13,7 +13,7 @@ from ivr.web.api import payout_models as models
 from ivr.web.api.gate import Answer, Ask, FileAnswer, Operation
 from ivr.web.api.places import FILE
 from ivr.web.party_money import read_bank
-from ivr.web.problems import Refusal
+from ivr.web.problems import wrong_fields
 from ivr.web.scope import OPERATORS, Right
 
 
@@ -72,7 +72,7 @@ def bank_of(sent: models.Bank, place: str) -> BankAccount:
     found, errors = read_bank(sent.name, sent.iban, sent.bic)
     if found is None:
         fields = {f"{place}.{name}": text for name, text in errors.items()}
-        raise Refusal("invalid_input", "Correct the fields that are named.", fields=fields)
+        raise wrong_fields(fields)
     return found
 
 

@@ -237,7 +237,7 @@ class PartyTerms(Output):
 
 
 class EarnedItem(Output):
-    """What a party got from one client ; a referrer is not told what the client sold."""
+    """What a party got from one client; a referrer is not told what the client sold."""
 
     client: str
     currency: str

@@ -17,7 +17,7 @@ from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.places import PAYOUT
 from ivr.web.party_accounts import accounts_of_party
 from ivr.web.party_money import read_money
-from ivr.web.problems import Refusal
+from ivr.web.problems import wrong_fields
 from ivr.web.queries.parties import KIND_OF_ROLE
 from ivr.web.queries.payouts import due_parties, find_payout, list_own_payouts, moved_before
 from ivr.web.scope import CLIENTS, OPERATORS, REFERRERS, RESELLERS, NotYours, Right, Role
@@ -181,7 +181,7 @@ async def _party(ask: Ask, named: Named) -> AccountRef:
     if named.currency is None and len(refs) == 1:
         return refs[0]
     if named.currency not in known:
-        raise _wrong("currency", f"Name one of {', '.join(known)}.")
+        raise wrong_fields({"currency": f"Name one of {', '.join(known)}."})
     return known[named.currency]
 
 
@@ -190,16 +190,12 @@ def _named(ask: Ask, named: Named) -> tuple[str, str]:
     if ask.who.role is Role.OPERATOR:
         kind, code = wanted
         if code is None:
-            raise _wrong("client", "Please fill this in.")
+            raise wrong_fields({"client": "Please fill this in."})
         return kind or "client", code
     own = (KIND_OF_ROLE[ask.who.role], ask.who.scope.subject or "")
     if wanted[0] not in {None, own[0]} or wanted[1] not in {None, own[1]}:
         raise NotYours
     return own
-
-
-def _wrong(field: str, text: str) -> Refusal:
-    return Refusal("invalid_input", "Correct the fields that are named.", fields={field: text})
 
 
 def _use(ask: Ask) -> Payouts:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from billing.reports import Span
 from ivr.web.fields import Day, Input
-from ivr.web.problems import Refusal
+from ivr.web.problems import wrong_fields
 
 DAYS_MAX: Final = 366
 
@@ -30,11 +30,7 @@ class PeriodQuery(Input):
         last = self.last or max(today, self.first or today)
         first = self.first or last.replace(day=1)
         if last < first:
-            raise _refused("The last day is before the first.")
+            raise wrong_fields({"to": "The last day is before the first."})
         if last - first >= timedelta(days=DAYS_MAX):
-            raise _refused(f"A report covers at most {DAYS_MAX} days.")
+            raise wrong_fields({"to": f"A report covers at most {DAYS_MAX} days."})
         return Span(first=first, last=last)
-
-
-def _refused(text: str) -> Refusal:
-    return Refusal("invalid_input", "Correct the fields that are named.", fields={"to": text})

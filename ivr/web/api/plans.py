@@ -13,7 +13,7 @@ from ivr.web.api.gate import Answer, Ask, Operation, idempotency_key
 from ivr.web.api.places import SUBSCRIPTION
 from ivr.web.api.usage import own_account, subscription_view
 from ivr.web.api.usage_models import SubscriptionView, units_text
-from ivr.web.problems import Refusal
+from ivr.web.problems import Refusal, wrong_fields
 from ivr.web.queries import plans as queries
 from ivr.web.scope import CALLERS, EVERYBODY, OPERATORS, NotYours, Right, Role
 
@@ -94,11 +94,7 @@ async def buy(ask: Ask) -> Answer:
     assert isinstance(ask.body, models.Purchase)
     body, found = ask.body, await _mine(ask)
     if (body.bundle is None) == (body.units is None):
-        raise Refusal(
-            "invalid_input",
-            "Correct the fields that are named.",
-            fields={"units": "Name a bundle, or say how many units."},
-        )
+        raise wrong_fields({"units": "Name a bundle, or say how many units."})
     scales = {meter.unit: meter.scale for meter in found.plan.meters}
     left = await _subscriptions(ask).buy(
         found.account,

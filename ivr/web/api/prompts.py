@@ -17,7 +17,7 @@ from ivr.sounds import UPLOAD_BYTES_MAX, browser_sound, phone_sound, spoken
 from ivr.web.api import desk_models as models
 from ivr.web.api.gate import Answer, Ask, FileAnswer, Operation
 from ivr.web.api.places import CLIENT, LANGUAGE, PROMPT
-from ivr.web.problems import Refusal
+from ivr.web.problems import Refusal, wrong_fields
 from ivr.web.scope import CLIENTS, OPERATORS, NotYours, Right, Role
 
 # Base64 takes four bytes for three.
@@ -37,11 +37,7 @@ async def keep(ask: Ask) -> Answer:
     body, deps = ask.body, ask.web.deps
     client = ask.who.scope.client(body.client)
     if client is None or client not in deps.directory().clients:
-        raise Refusal(
-            "invalid_input",
-            "Correct the fields that are named.",
-            fields={"client": "Name a client."},
-        )
+        raise wrong_fields({"client": "Name a client."})
     if body.client not in {None, client}:
         raise NotYours
     refuse_closed(ask, client)

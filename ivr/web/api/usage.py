@@ -17,7 +17,7 @@ from ivr.web.api import usage_models as models
 from ivr.web.api.gate import Answer, Ask, Operation
 from ivr.web.api.places import SUBSCRIPTION
 from ivr.web.api.usage_models import units_text
-from ivr.web.problems import Refusal
+from ivr.web.problems import wrong_fields
 from ivr.web.scope import CALLERS, OPERATORS, NotYours, Right, Role
 
 
@@ -159,10 +159,7 @@ def own_account(ask: Ask, account: str | None) -> str:
             raise NotYours
         return subject
     if account is None:
-        raise Refusal(
-            "invalid_input", "Correct the fields that are named.",
-            fields={"account": "Please fill this in."},
-        )  # fmt: skip
+        raise wrong_fields({"account": "Please fill this in."})
     return account
 
 

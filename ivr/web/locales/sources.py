@@ -201,6 +201,7 @@ def _said_later(node: ast.AST) -> Iterator[ast.expr]:
             yield from (each.value for each in node.keywords if each.arg in SAID.get(name, KEPT))
             yield from node.args[:1] if name == "ValueError" else ()
             yield from node.args[1:2] if name == "Refusal" else ()
+            yield from node.args[:1] if name == "wrong_fields" else ()
 
 
 def _parts(value: ast.expr) -> Iterator[ast.expr]:
